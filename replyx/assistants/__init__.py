@@ -1,0 +1,1 @@
+"""Assistants: what they know, where they speak, what they cost."""

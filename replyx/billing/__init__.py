@@ -1,0 +1,1 @@
+"""Money: the ledger, holds and captures, prices."""

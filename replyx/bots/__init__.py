@@ -1,0 +1,1 @@
+"""The bot manager and the Telegram edge."""

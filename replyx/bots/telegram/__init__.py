@@ -1,0 +1,1 @@
+"""Telegram: updates into the inbox, answers out."""

@@ -1,0 +1,1 @@
+"""The `replyx` command, one file a command."""

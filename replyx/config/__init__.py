@@ -1,0 +1,1 @@
+"""Settings: one table, loaded from defaults, replyx.toml, secret files and the environment."""

@@ -1,0 +1,167 @@
+"""Where settings come from, later ones winning: defaults, replyx.toml, secret files, the environment, flags."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from replyx.config.settings import Config, Setting, all_settings, sections
+from replyx.errors import ConfigError
+
+#: Where a configuration is looked for when no path is given.
+SEARCH_PATHS = (Path("replyx.toml"), Path("/etc/replyx/replyx.toml"))
+
+
+def load_config(
+    path: str | os.PathLike[str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Config:
+    """Read the configuration.
+
+    `path` is `--config`; without it `REPLYX_CONFIG`, `./replyx.toml` and `/etc/replyx/replyx.toml` are tried.
+    `overrides` maps `section.key` to a value from a flag.
+
+    Raises:
+        ConfigError: a file is missing or broken, a name is unknown, a value has the wrong type or is out of range.
+    """
+    env = os.environ if environ is None else environ
+    file = _find(path, env)
+    table = {s.name: s for s in all_settings()}
+    values: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+
+    def put(name: str, value: Any, where: str) -> None:
+        values[name], origin[name] = value, where
+
+    if file is not None:
+        for name, value in _flatten(_read_toml(file), file):
+            row, real = _known(name, table, file)
+            put(row.name, _from_file(row, value, file, secret_file=real != row.name), str(file))
+    if env.get("REPLYX_DATA_DIR"):
+        put("paths.data_dir", env["REPLYX_DATA_DIR"], "REPLYX_DATA_DIR")
+    for row in table.values():
+        if row.environment in env:
+            put(row.name, _from_text(row, env[row.environment], row.environment), row.environment)
+        elif row.secret and f"{row.environment}_FILE" in env:
+            put(
+                row.name,
+                _read_secret(env[f"{row.environment}_FILE"], f"{row.environment}_FILE"),
+                f"{row.environment}_FILE",
+            )
+    _refuse_unknown_environment(env, table)
+    for name, value in (overrides or {}).items():
+        put(name, value, "command line")
+    for name, value in values.items():
+        _check(table[name], value, origin[name])
+    built = {
+        section: cls(**{key.split(".", 1)[1]: v for key, v in values.items() if key.startswith(section + ".")})
+        for section, cls in sections().items()
+    }
+    return Config(**built, origin=origin, path=file)
+
+
+def _find(path: str | os.PathLike[str] | None, env: Mapping[str, str]) -> Path | None:
+    asked = path or env.get("REPLYX_CONFIG")
+    if asked:
+        file = Path(asked)
+        if not file.is_file():
+            raise ConfigError(f"Файл настроек {file} не найден.", f"No configuration file at {file}.")
+        return file
+    return next((p for p in SEARCH_PATHS if p.is_file()), None)
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} не разобрать как TOML: {error}", f"{file} is not valid TOML: {error}") from error
+    except OSError as error:
+        raise ConfigError(
+            f"{file} не прочитать: {error.strerror}", f"{file} cannot be read: {error.strerror}"
+        ) from error
+
+
+def _flatten(data: dict[str, Any], file: Path) -> list[tuple[str, Any]]:
+    rows = []
+    for section, content in data.items():
+        if not isinstance(content, dict):
+            raise ConfigError(
+                f"{file}: «{section}» стоит вне раздела. Разделы пишутся так: [server]",
+                f"{file}: '{section}' stands outside a section. Sections look like [server]",
+            )
+        rows += [(f"{section}.{key}", value) for key, value in content.items()]
+    return rows
+
+
+def _known(name: str, table: Mapping[str, Setting], file: Path) -> tuple[Setting, str]:
+    if name in table:
+        return table[name], name
+    base = name.removesuffix("_file")
+    if name.endswith("_file") and base in table and table[base].secret:
+        return table[base], name
+    close = difflib.get_close_matches(name, table, n=1)
+    hint = (f" Возможно, {close[0]}?", f" Did you mean {close[0]}?") if close else ("", "")
+    raise ConfigError(f"{file}: неизвестная настройка {name}.{hint[0]}", f"{file}: unknown setting {name}.{hint[1]}")
+
+
+def _from_file(row: Setting, value: Any, file: Path, *, secret_file: bool) -> Any:
+    if secret_file:
+        return _read_secret(str(value), f"{file}: {row.name}_file")
+    if row.type is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    expected = list if row.type == list[str] else row.type
+    if type(value) is not expected or (expected is list and not all(isinstance(v, str) for v in value)):
+        raise _wrong(row, value, f"{file}: {row.name}")
+    return value
+
+
+def _from_text(row: Setting, text: str, where: str) -> Any:
+    try:
+        if row.type is bool:
+            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.strip().lower()]
+        if row.type == list[str]:
+            return [part.strip() for part in text.split(",") if part.strip()]
+        return row.type(text)
+    except (ValueError, KeyError) as error:
+        raise _wrong(row, text, where) from error
+
+
+def _read_secret(path: str, where: str) -> str:
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(
+            f"{where}: файл {path} не прочитать: {error.strerror}", f"{where}: {path} cannot be read: {error.strerror}"
+        ) from error
+
+
+def _check(row: Setting, value: Any, where: str) -> None:
+    label = row.name if where in (row.environment, "command line") else f"{where}: {row.name}"
+    if row.choices and value not in row.choices:
+        allowed = ", ".join(row.choices)
+        raise ConfigError(f"{label} = {value!r}: допустимо: {allowed}.", f"{label} = {value!r}: allowed are {allowed}.")
+    if (row.low is not None and value < row.low) or (row.high is not None and value > row.high):
+        span = f"{row.low:g}…{row.high:g}" if row.high is not None else f"≥ {row.low:g}"
+        raise ConfigError(f"{label} = {value}: вне диапазона {span}.", f"{label} = {value}: outside {span}.")
+
+
+def _wrong(row: Setting, value: Any, where: str) -> ConfigError:
+    kind = "list of strings" if row.type == list[str] else row.type.__name__
+    shown = "[secret]" if row.secret else repr(value)
+    return ConfigError(f"{where}: ожидается {kind}, получено {shown}.", f"{where}: expected {kind}, got {shown}.")
+
+
+def _refuse_unknown_environment(env: Mapping[str, str], table: Mapping[str, Setting]) -> None:
+    known = {row.environment for row in table.values()} | {f"{r.environment}_FILE" for r in table.values() if r.secret}
+    for name in env:
+        if name.startswith("REPLYX_") and "__" in name and name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = (f" Возможно, {close[0]}?", f" Did you mean {close[0]}?") if close else ("", "")
+            raise ConfigError(
+                f"Неизвестная переменная окружения {name}.{hint[0]}", f"Unknown environment variable {name}.{hint[1]}"
+            )

@@ -1,0 +1,245 @@
+"""The table of settings: every name, type, default and sentence, in one place.
+
+A section is a frozen dataclass, a setting is one of its fields. `docs/configuration.md`, `replyx config show`, the
+environment names (`REPLYX_SECTION__KEY`) and the checks all come from this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+
+def setting(
+    default: Any,
+    sentence: str,
+    *,
+    secret: bool = False,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """One row of the table: its default, what it means, and what values are allowed."""
+    meta = {"sentence": sentence, "secret": secret, "low": low, "high": high, "choices": choices}
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=meta)
+    return field(default=default, metadata=meta)
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    host: str = setting("127.0.0.1", "Address the server listens on.")
+    port: int = setting(8000, "Port the server listens on; 0 takes a free one.", low=0, high=65535)
+    public_url: str = setting(
+        "", "How people reach the appliance, as in `https://help.example.com`; empty: host and port."
+    )
+    trusted_proxies: list[str] = setting([], "Addresses of proxies whose X-Forwarded-For is believed.")
+    max_body_bytes: int = setting(1_048_576, "Largest JSON body, in bytes.", low=1024)
+    docs: bool = setting(True, "Serve /docs and /openapi.json.")
+
+
+@dataclass(frozen=True)
+class DatabaseSettings:
+    url: str = setting(
+        "",
+        "`sqlite:///PATH` or `postgresql://user:password@host/name`; empty: SQLite in the data directory.",
+        secret=True,
+    )
+    pool: int = setting(20, "Most connections of one process.", low=2, high=500)
+    timeout: float = setting(5.0, "Seconds to wait for a connection or a lock.", low=0.1)
+
+
+@dataclass(frozen=True)
+class RedisSettings:
+    url: str = setting(
+        "", "`redis://host:6379/0` for several processes; empty: everything in one process.", secret=True
+    )
+
+
+@dataclass(frozen=True)
+class PathsSettings:
+    data_dir: str = setting("./replyx-data", "Where the database, uploads, knowledge, models and secrets live.")
+
+
+@dataclass(frozen=True)
+class LogSettings:
+    level: str = setting("info", "Least level that is logged.", choices=("debug", "info", "warning", "error"))
+    format: str = setting(
+        "auto", "`json`, `text`, or `auto`: text on a terminal, JSON elsewhere.", choices=("auto", "json", "text")
+    )
+
+
+@dataclass(frozen=True)
+class SecuritySettings:
+    secret_key: str = setting(
+        "", "Master key, 32 bytes or more; empty: made at first start and kept in the data directory.", secret=True
+    )
+    access_token_minutes: int = setting(1440, "Life of a login token, in minutes.", low=1)
+    visitor_token_days: int = setting(180, "Life of a widget visitor's token, in days.", low=1)
+
+
+@dataclass(frozen=True)
+class LimitsSettings:
+    enabled: bool = setting(True, "Whether requests are limited at all; off for load tests.")
+    login_per_5_minutes: int = setting(5, "Logins of one account or address in 5 minutes.", low=1)
+    uploads_per_5_minutes: int = setting(10, "Uploads of one user in 5 minutes.", low=1)
+    top_ups_per_10_minutes: int = setting(3, "Top-ups of one user in 10 minutes.", low=1)
+    api_per_minute: int = setting(100, "Requests of one user or address in a minute.", low=1)
+    socket_messages_per_minute: int = setting(50, "Messages of one socket's owner in a minute.", low=1)
+
+
+@dataclass(frozen=True)
+class AccountsSettings:
+    registration: bool = setting(True, "Whether people may register themselves.")
+    welcome_bonus: float = setting(500.0, "Roubles given to a new user, once for each e-mail.", low=0)
+
+
+@dataclass(frozen=True)
+class BillingSettings:
+    message_price: float = setting(
+        5.0, "Roubles for an answered message, where the assistant has no price of its own.", low=0
+    )
+    hold_minutes: int = setting(10, "Minutes after which a forgotten hold is released.", low=1)
+
+
+@dataclass(frozen=True)
+class AnswersSettings:
+    threads: int = setting(4, "Answers that one worker writes at the same time.", low=1, high=64)
+    lease_seconds: float = setting(
+        6.0, "Seconds without a heartbeat after which another worker takes an answer over.", low=1
+    )
+    attempts: int = setting(5, "Tries after which an answer is given up, with an apology and a handoff.", low=1)
+    timeout_seconds: float = setting(120.0, "Longest time for one answer.", low=1)
+    first_byte_seconds: float = setting(20.0, "Longest silence of a remote model.", low=0.1)
+    history_messages: int = setting(20, "Earlier messages that an engine is shown.", low=0)
+    max_tokens: int = setting(1024, "Longest answer, in the model's tokens.", low=16)
+    max_restarts: int = setting(5, "How often new messages may start an answer anew.", low=0)
+
+
+@dataclass(frozen=True)
+class HandoffSettings:
+    silence_on_request: bool = setting(False, "Whether the assistant is silent from the request for a person on.")
+    failed_turns: int = setting(3, "Answers in a row without a finding that call a person; 0: never.", low=0)
+    keywords: list[str] = setting(
+        ["оператор", "позовите человека", "живой человек", "human agent", "real person", "talk to a human"],
+        "Words of a customer that call a person, where the assistant has no list of its own.",
+    )
+
+
+@dataclass(frozen=True)
+class KnowledgeSettings:
+    uri: str = setting("", "Where LanceDB lives: a folder or an object store; empty: in the data directory.")
+    embedder: str = setting(
+        "use", "What makes vectors: `use` (bundled, fast) or `e5` (extra `replyx[e5]`).", choices=("use", "e5")
+    )
+    max_file_bytes: int = setting(20_971_520, "Largest document, in bytes.", low=1024)
+    max_pages: int = setting(2000, "Most pages of one document.", low=1)
+    parse_seconds: float = setting(60.0, "Longest time for reading one document.", low=1)
+    parse_memory_mb: int = setting(1024, "Most memory for reading one document, in MiB.", low=128)
+    passages: int = setting(6, "Passages that an engine is shown.", low=1, high=50)
+
+
+@dataclass(frozen=True)
+class ModelsSettings:
+    threads: int = setting(0, "Threads of the local model; 0: the machine's cores.", low=0)
+    context_tokens: int = setting(4096, "Context of the local model, in tokens.", low=256)
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    enabled: bool = setting(
+        True, "Whether /demo shows the first administrator's first assistant to anyone who can reach it."
+    )
+
+
+@dataclass(frozen=True)
+class PluginsSettings:
+    disabled: list[str] = setting([], "Names of plugins that are not loaded.")
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings, checked. `origin` says for each `section.key` where its value came from."""
+
+    server: ServerSettings = field(default_factory=ServerSettings)
+    database: DatabaseSettings = field(default_factory=DatabaseSettings)
+    redis: RedisSettings = field(default_factory=RedisSettings)
+    paths: PathsSettings = field(default_factory=PathsSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    security: SecuritySettings = field(default_factory=SecuritySettings)
+    limits: LimitsSettings = field(default_factory=LimitsSettings)
+    accounts: AccountsSettings = field(default_factory=AccountsSettings)
+    billing: BillingSettings = field(default_factory=BillingSettings)
+    answers: AnswersSettings = field(default_factory=AnswersSettings)
+    handoff: HandoffSettings = field(default_factory=HandoffSettings)
+    knowledge: KnowledgeSettings = field(default_factory=KnowledgeSettings)
+    models: ModelsSettings = field(default_factory=ModelsSettings)
+    demo: DemoSettings = field(default_factory=DemoSettings)
+    plugins: PluginsSettings = field(default_factory=PluginsSettings)
+    origin: dict[str, str] = field(default_factory=dict, compare=False)
+    #: The file the settings came from; None where there is none.
+    path: Path | None = field(default=None, compare=False)
+
+    @property
+    def data_dir(self) -> Path:
+        return Path(self.paths.data_dir).expanduser().resolve()
+
+    @property
+    def database_url(self) -> str:
+        """The database's URL with the default filled in; holds the password."""
+        return self.database.url or f"sqlite:///{self.data_dir / 'replyx.db'}"
+
+    @property
+    def knowledge_uri(self) -> str:
+        return self.knowledge.uri or str(self.data_dir / "knowledge")
+
+    @property
+    def is_embedded(self) -> bool:
+        """Everything in one process: no Redis is configured."""
+        return not self.redis.url
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table, for the docs, the loader and `replyx config show`."""
+
+    section: str
+    key: str
+    type: Any
+    default: Any
+    sentence: str
+    secret: bool
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.section}.{self.key}"
+
+    @property
+    def environment(self) -> str:
+        return f"REPLYX_{self.section}__{self.key}".upper()
+
+
+def sections() -> dict[str, type[Any]]:
+    """Section name → its dataclass, in the order of the table."""
+    hints = get_type_hints(Config)
+    return {f.name: hints[f.name] for f in fields(Config) if f.name not in ("origin", "path")}
+
+
+def all_settings() -> Iterator[Setting]:
+    """Every setting, in the order of the table."""
+    for section, cls in sections().items():
+        hints, defaults = get_type_hints(cls), cls()
+        for f in fields(cls):
+            yield _row(section, f, hints[f.name], getattr(defaults, f.name))
+
+
+def _row(section: str, f: Field[Any], kind: Any, default: Any) -> Setting:
+    meta = f.metadata
+    return Setting(
+        section, f.name, kind, default, meta["sentence"], meta["secret"], meta["low"], meta["high"], meta["choices"]
+    )

@@ -1,0 +1,1 @@
+"""Dialogs: messages, answers, handoff."""

@@ -1,0 +1,1 @@
+"""News from the domain: the catalogue, the record, the bus that wakes listeners."""

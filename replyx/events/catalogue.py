@@ -1,0 +1,26 @@
+"""Every kind of news, by name, and what a payload of it holds."""
+
+from __future__ import annotations
+
+#: Events of a dialog's sequence: stored, numbered by `seq`, replayed after `resume`.
+NEW_MESSAGE = "new_message"
+HANDOFF_REQUESTED = "handoff_requested"
+HANDOFF_STARTED = "handoff_started"
+HANDOFF_RELEASED = "handoff_released"
+READ = "read"
+
+#: Passing news of a dialog: never stored, no `seq`.
+MESSAGE_DELTA = "message_delta"
+AI_TYPING = "ai_typing"
+USER_TYPING = "user_typing"
+OPERATOR_TYPING = "operator_typing"
+
+
+#: Topic of one dialog's news. Payloads are the JSON objects that sockets send.
+def dialog_topic(dialog_id: int) -> str:
+    return f"dialog:{dialog_id}"
+
+
+#: Topic of what every process must hear at once: `{"kind": "token_revoked", "jti"}`,
+#: `{"kind": "user_revoked", "user_id"}`, `{"kind": "assistant_changed", "assistant_id"}`, `{"kind": "dialog_deleted", "dialog_id"}`.
+CONTROL = "control"

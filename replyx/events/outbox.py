@@ -1,0 +1,52 @@
+"""The record of a dialog's events: written in the transaction that makes the news, published after its commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from replyx.clock import iso
+from replyx.events.bus import Bus
+from replyx.events.catalogue import dialog_topic
+from replyx.storage.database import Database
+from replyx.storage.dialogs import Dialog, Event
+from replyx.types import Json
+
+
+class Outbox:
+    """Writes events with the dialog's next `seq`, and reads them back for listeners that were away."""
+
+    def __init__(self, db: Database, bus: Bus) -> None:
+        self._db, self._bus = db, bus
+
+    def next_seq(self, dialog_id: int) -> int:
+        """Take the dialog's next number. Only inside the transaction that will `record` under it."""
+        Dialog.update(last_seq=Dialog.last_seq + 1).where(Dialog.id == dialog_id).execute()
+        seq: int = Dialog.select(Dialog.last_seq).where(Dialog.id == dialog_id).scalar()
+        return seq
+
+    def record(self, dialog_id: int, seq: int, kind: str, body: Json, moment: datetime) -> Json:
+        """Store the event under `seq`, tell listeners after the commit; answers the payload as they get it."""
+        payload: Json = {"type": kind, "dialog_id": dialog_id, **body, "seq": seq, "timestamp": iso(moment)}
+        Event.create(dialog=dialog_id, seq=seq, type=kind, payload=payload, created_at=moment)
+        self._db.after_commit(lambda: self._bus.publish(dialog_topic(dialog_id), payload))
+        return payload
+
+    def since(self, dialog_id: int, last_seq: int, limit: int = 500) -> list[Json]:
+        """Payloads after `last_seq`, in order, at most `limit`."""
+        with self._db.connection():
+            rows = (
+                Event.select(Event.payload)
+                .where((Event.dialog == dialog_id) & (Event.seq > last_seq))
+                .order_by(Event.seq)
+                .limit(limit)
+            )
+            return [row.payload for row in rows]
+
+    def heads(self, dialog_ids: Sequence[int]) -> dict[int, int]:
+        """Dialog id → its newest `seq`, for listeners that check whether they missed something."""
+        if not dialog_ids:
+            return {}
+        with self._db.connection():
+            rows = Dialog.select(Dialog.id, Dialog.last_seq).where(Dialog.id.in_(list(dialog_ids)))
+            return {row.id: row.last_seq for row in rows}

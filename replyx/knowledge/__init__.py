@@ -1,0 +1,1 @@
+"""Documents and Q&A pairs, their chunks, the search over them."""

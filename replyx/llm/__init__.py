@@ -1,0 +1,1 @@
+"""Engines that write answers, the pool of AI keys, and the prompt."""

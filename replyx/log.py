@@ -1,0 +1,68 @@
+"""Logging: one line a record on standard error, JSON for programs or text for people, secrets removed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from typing import Any
+
+from replyx.clock import SystemClock
+
+#: What a plain LogRecord has; anything else on a record came from `extra=`.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+
+#: Shapes of secrets that must not reach a log whoever logged them: bot tokens, API keys, JWTs, query tokens.
+_SECRETS = re.compile(
+    r"(?:bot)?\d{6,12}:[A-Za-z0-9_-]{30,}"
+    r"|\bsk-[A-Za-z0-9_-]{8,}"
+    r"|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"
+    r"|(?<=token=)[^&\s\"']+"
+    r"|(?<=[Bb]earer )\S+"
+    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+)
+
+
+def redact(text: str) -> str:
+    """`text` with everything that looks like a secret replaced by `[secret]`."""
+    return _SECRETS.sub("[secret]", text)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        row: dict[str, Any] = {
+            "time": SystemClock().now().isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        row.update({k: v for k, v in vars(record).items() if k not in _STANDARD})
+        if record.exc_info:
+            row["exception"] = self.formatException(record.exc_info)
+        return redact(json.dumps(row, ensure_ascii=False, default=str))
+
+
+class TextFormatter(logging.Formatter):
+    """`12:00:01 warning replyx.worker: text key=value`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        extra = " ".join(f"{k}={v}" for k, v in vars(record).items() if k not in _STANDARD)
+        line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname.lower()} {record.name}: {record.getMessage()}"
+        # A message with line breaks must stay one line, or a customer could forge log lines.
+        line = (f"{line} {extra}" if extra else line).replace("\n", "\\n").replace("\r", "\\r")
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return redact(line)
+
+
+def setup_logging(level: str, *, as_json: bool) -> None:
+    """Send every record of `level` and above to standard error in one form. Libraries speak from WARNING up."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("replyx").setLevel(level.upper())

@@ -1,0 +1,1 @@
+"""Pages and scripts that ship with the appliance."""

@@ -1,0 +1,1 @@
+"""The database: connection, transactions, tables by noun, migrations."""

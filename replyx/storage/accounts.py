@@ -1,0 +1,42 @@
+"""Tables of people and their tokens."""
+
+from __future__ import annotations
+
+import peewee
+
+from replyx.storage.database import Table
+from replyx.storage.fields import MomentField
+
+
+class User(Table):
+    """A tenant's owner or an administrator. Kopecks: `balance` is what may be spent, `held` is set aside."""
+
+    id = peewee.BigAutoField()
+    email = peewee.CharField(254, unique=True)
+    password_hash = peewee.CharField(255)
+    first_name = peewee.CharField(100, default="")
+    last_name = peewee.CharField(100, default="")
+    is_admin = peewee.BooleanField(default=False)
+    is_active = peewee.BooleanField(default=True)
+    plan = peewee.CharField(32, default="trial")
+    onboarding_completed = peewee.BooleanField(default=False)
+    #: A random word inside every token of this user; a new one ends them all, also should an id be used again.
+    token_epoch = peewee.CharField(32)
+    balance = peewee.BigIntegerField(default=0, constraints=[peewee.Check("balance >= 0")])
+    held = peewee.BigIntegerField(default=0, constraints=[peewee.Check("held >= 0")])
+    welcome_bonus = peewee.BigIntegerField(default=0)
+    created_at = MomentField()
+    last_login_at = MomentField(null=True)
+
+    class Meta:
+        table_name = "users"
+
+
+class RevokedToken(Table):
+    """A token that is refused before its time: logged out, or a one-use ticket that was used."""
+
+    jti = peewee.CharField(64, primary_key=True)
+    expires_at = MomentField(index=True)
+
+    class Meta:
+        table_name = "revoked_tokens"

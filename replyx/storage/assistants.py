@@ -1,0 +1,42 @@
+"""The table of assistants."""
+
+from __future__ import annotations
+
+import peewee
+
+from replyx.storage.accounts import User
+from replyx.storage.database import Table
+from replyx.storage.fields import JsonField, MomentField
+
+
+class Assistant(Table):
+    """What a company set up: prompt, model, channels, price. `price` is kopecks a message, None: the default."""
+
+    id = peewee.BigAutoField()
+    user = peewee.ForeignKeyField(User, backref="assistants", on_delete="CASCADE")
+    name = peewee.CharField(100)
+    description = peewee.TextField(default="")
+    system_prompt = peewee.TextField(default="")
+    ai_model = peewee.CharField(100)
+    is_active = peewee.BooleanField(default=True)
+    #: Sealed; its hash keeps one bot from being connected twice.
+    telegram_token = peewee.TextField(null=True)
+    telegram_token_masked = peewee.CharField(40, null=True)
+    telegram_token_hash = peewee.CharField(64, null=True, unique=True)
+    telegram_bot_username = peewee.CharField(64, null=True)
+    website_integration = peewee.BooleanField(default=False)
+    allowed_domains = JsonField()
+    #: Public by nature: it stands in the HTML of the company's site and opens only the widget's routes.
+    site_token = peewee.CharField(64, null=True, unique=True)
+    #: None: the list in the settings.
+    handoff_keywords = JsonField(null=True)
+    not_found_text = peewee.TextField(null=True)
+    unavailable_text = peewee.TextField(null=True)
+    welcome_text = peewee.TextField(null=True)
+    price = peewee.BigIntegerField(null=True)
+    #: Least score of the best passage that is answered from; None: the embedder's calibrated one.
+    answer_threshold = peewee.FloatField(null=True)
+    created_at = MomentField()
+
+    class Meta:
+        table_name = "assistants"

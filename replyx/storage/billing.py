@@ -1,0 +1,54 @@
+"""Tables of money: an append-only double-entry ledger, and the holds that answers are paid from. Kopecks."""
+
+from __future__ import annotations
+
+import peewee
+
+from replyx.storage.accounts import User
+from replyx.storage.database import Table
+from replyx.storage.fields import JsonField, MomentField
+
+
+class LedgerTransfer(Table):
+    """One movement of money with its reason. `key` is its natural key: the same movement cannot happen twice."""
+
+    id = peewee.BigAutoField()
+    key = peewee.CharField(200, unique=True)
+    kind = peewee.CharField(20, index=True)
+    #: Kept without a foreign key: the ledger outlives the user.
+    user_id = peewee.BigIntegerField(index=True)
+    amount = peewee.BigIntegerField(constraints=[peewee.Check("amount > 0")])
+    service_type = peewee.CharField(32, null=True)
+    description = peewee.CharField(200)
+    details = JsonField(null=True)
+    created_at = MomentField()
+
+    class Meta:
+        table_name = "ledger_transfers"
+
+
+class LedgerEntry(Table):
+    """One side of a transfer: an account such as `user:7`, `holds:7`, `revenue`, and a signed amount."""
+
+    id = peewee.BigAutoField()
+    transfer = peewee.ForeignKeyField(LedgerTransfer, backref="entries")
+    account = peewee.CharField(64, index=True)
+    amount = peewee.BigIntegerField(constraints=[peewee.Check("amount <> 0")])
+
+    class Meta:
+        table_name = "ledger_entries"
+
+
+class Hold(Table):
+    """Money set aside for one try at one answer. `open` → `captured` or `released`, once."""
+
+    id = peewee.BigAutoField()
+    key = peewee.CharField(200, unique=True)
+    user = peewee.ForeignKeyField(User, on_delete="CASCADE")
+    amount = peewee.BigIntegerField(constraints=[peewee.Check("amount > 0")])
+    state = peewee.CharField(12, default="open")
+    expires_at = MomentField()
+
+    class Meta:
+        table_name = "holds"
+        indexes = ((("state", "expires_at"), False),)

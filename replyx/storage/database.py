@@ -1,0 +1,226 @@
+"""One connection pool, one kind of transaction, effects after the commit; the driver's errors end here.
+
+Services write `with db.transaction():`; nested blocks are savepoints. What must happen only once the data is safe
+(waking a worker, telling a socket) is handed to `db.after_commit`. Reads that need no transaction run inside
+`db.connection()`. A connection belongs to one thread and is given back at the end of the outermost block.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import peewee
+from playhouse.db_url import parse as parse_url
+from playhouse.pool import PooledPostgresqlDatabase, PooledSqliteDatabase
+
+from replyx.errors import ConfigError, Conflict, DatabaseUnavailable, UniqueViolation
+
+logger = logging.getLogger(__name__)
+
+#: The database that table classes are bound to. One process has one; `Database` sets it.
+proxy = peewee.DatabaseProxy()
+
+
+class Table(peewee.Model):
+    """Base of all tables. Tables have columns and indexes, no behaviour."""
+
+    class Meta:
+        database = proxy
+        legacy_table_names = False
+
+
+class Database:
+    """The pool, with transactions that tell the truth on SQLite and on PostgreSQL."""
+
+    def __init__(self, url: str, *, pool: int, timeout: float) -> None:
+        """Prepare a pool for `url`; nothing is opened yet. `timeout` is in seconds.
+
+        Raises:
+            ConfigError: the URL is of no database that ReplyX knows, or its driver is not installed.
+        """
+        self.is_sqlite = url.startswith("sqlite:")
+        self.pool_size = pool
+        self._local = threading.local()
+        #: SQLite has one writer; queueing for it here is fair and prompt, its own busy handler is neither.
+        self._writer = threading.Lock()
+        self.native = _sqlite(url, pool, timeout) if self.is_sqlite else _postgres(url, pool, timeout)
+        proxy.initialize(self.native)
+
+    @contextmanager
+    def connection(self) -> Iterator[None]:
+        """Hold a connection for this thread; inside another `connection()` it is the same one.
+
+        Raises:
+            DatabaseUnavailable: no connection could be had.
+        """
+        if not self.native.is_closed():
+            yield
+            return
+        try:
+            self.native.connect()
+        except (peewee.OperationalError, peewee.InterfaceError, ValueError) as error:
+            raise DatabaseUnavailable(
+                f"База данных недоступна: {_first_line(error)}", f"The database cannot be reached: {_first_line(error)}"
+            ) from error
+        try:
+            yield
+        finally:
+            self.native.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing. Inside another transaction this is a savepoint: its failure undoes only itself.
+
+        Raises:
+            UniqueViolation: a natural key is taken. On PostgreSQL and SQLite alike.
+            Conflict: the database refused the change for another rule.
+            DatabaseUnavailable: the connection broke; nothing was changed.
+        """
+        stack = self._effects()
+        if stack:
+            stack.append([])
+            try:
+                with _translated(), self.native.savepoint():
+                    yield
+            except BaseException:
+                stack.pop()
+                raise
+            stack[-2].extend(stack.pop())
+            return
+        with self.connection(), self._write_turn():
+            stack.append([])
+            try:
+                with _translated(), self.native.atomic("IMMEDIATE") if self.is_sqlite else self.native.atomic():
+                    yield
+            except BaseException:
+                stack.pop()
+                raise
+            effects = stack.pop()
+        _run(effects)
+
+    def after_commit(self, effect: Callable[[], object]) -> None:
+        """Run `effect` once the outermost transaction has committed; never if it, or the savepoint, failed.
+
+        Outside a transaction it runs at once. An effect that raises is logged: the data is safe already, and every
+        effect is a hint that a sweeper repeats.
+        """
+        stack = self._effects()
+        if stack:
+            stack[-1].append(effect)
+        else:
+            _run([effect])
+
+    def locked(self, query: Any) -> Any:
+        """`query` with its rows locked until the end of the transaction (SQLite's transaction is a lock already)."""
+        return query if self.is_sqlite else query.for_update()
+
+    def now_ms(self, plus_seconds: float = 0) -> peewee.SQL:
+        """The database's own time as an SQL expression, in milliseconds since 1970: for leases and expiries."""
+        shift = int(plus_seconds * 1000)
+        if self.is_sqlite:
+            return peewee.SQL(f"(CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + {shift})")
+        return peewee.SQL(f"(CAST(extract(epoch from clock_timestamp()) * 1000 AS bigint) + {shift})")
+
+    def close(self) -> None:
+        """Close every idle connection of the pool and this thread's own."""
+        if not self.native.is_closed():
+            self.native.close()
+        self.native.close_all()
+
+    @contextmanager
+    def _write_turn(self) -> Iterator[None]:
+        if not self.is_sqlite:
+            yield
+            return
+        with self._writer:
+            yield
+
+    def _effects(self) -> list[list[Callable[[], object]]]:
+        if not hasattr(self._local, "effects"):
+            self._local.effects = []
+        effects: list[list[Callable[[], object]]] = self._local.effects
+        return effects
+
+
+def _run(effects: list[Callable[[], object]]) -> None:
+    for effect in effects:
+        try:
+            effect()
+        except Exception:
+            logger.exception("an effect after the commit failed; a sweeper will repeat it")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except peewee.IntegrityError as error:
+        text = str(error).lower()
+        if "unique" in text or "duplicate key" in text:
+            raise UniqueViolation(details={}) from error
+        raise Conflict(
+            f"База отклонила изменение: {_first_line(error)}", f"The database refused the change: {_first_line(error)}"
+        ) from error
+    except (peewee.OperationalError, peewee.InterfaceError) as error:
+        raise DatabaseUnavailable(
+            f"База данных недоступна: {_first_line(error)}", f"The database cannot be reached: {_first_line(error)}"
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def _sqlite(url: str, pool: int, timeout: float) -> Any:
+    name = urlsplit(url).path.removeprefix("/") if not url.startswith("sqlite:////") else url.removeprefix("sqlite:///")
+    if not name or name == ":memory:":
+        raise ConfigError("SQLite: нужен путь к файлу: sqlite:///путь", "SQLite needs a file: sqlite:///path")
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    return PooledSqliteDatabase(
+        name,
+        max_connections=pool,
+        timeout=timeout,
+        autoconnect=False,
+        check_same_thread=False,
+        pragmas=[
+            ("journal_mode", "wal"),
+            ("synchronous", "full"),
+            ("foreign_keys", 1),
+            ("busy_timeout", int(timeout * 1000)),
+            ("cache_size", -16384),
+            ("temp_store", "memory"),
+        ],
+    )
+
+
+def _postgres(url: str, pool: int, timeout: float) -> Any:
+    if urlsplit(url).scheme not in ("postgres", "postgresql"):
+        raise ConfigError(
+            "database.url: допустимо sqlite:///ПУТЬ или postgresql://пользователь:пароль@хост/база.",
+            "database.url: sqlite:///PATH or postgresql://user:password@host/name.",
+        )
+    try:
+        import psycopg2  # noqa: F401
+    except ImportError as error:
+        raise ConfigError(
+            'Нет драйвера PostgreSQL. Выполните: pip install "replyx[postgres]"',
+            'The PostgreSQL driver is missing. Run: pip install "replyx[postgres]"',
+        ) from error
+    options = parse_url(url, unquote_user=True, unquote_password=True)
+    return PooledPostgresqlDatabase(
+        options.pop("database"),
+        max_connections=pool,
+        timeout=timeout,
+        stale_timeout=300,
+        autoconnect=False,
+        connect_timeout=max(2, int(timeout)),
+        options=f"-c lock_timeout={int(timeout * 1000)} -c statement_timeout=30000 -c timezone=UTC",
+        **options,
+    )

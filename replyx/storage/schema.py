@@ -1,0 +1,134 @@
+"""The schema: applying migrations, and refusing a database that this program does not fit."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playhouse.migrations import Runner
+
+from replyx.errors import ConfigError, SchemaOutdated, SchemaTooNew
+from replyx.storage.accounts import RevokedToken, User
+from replyx.storage.ai_tokens import AiToken
+from replyx.storage.assistants import Assistant
+from replyx.storage.billing import Hold, LedgerEntry, LedgerTransfer
+from replyx.storage.database import Database, Table
+from replyx.storage.dialogs import Dialog, Event, Message, Reply
+from replyx.storage.knowledge import Chunk, Document, QaPair
+from replyx.storage.processes import ProcessBeat
+
+logger = logging.getLogger(__name__)
+
+#: Every table, referred-to ones first.
+ALL_TABLES: tuple[type[Table], ...] = (
+    User, RevokedToken, LedgerTransfer, LedgerEntry, Hold, AiToken, Assistant,
+    Document, QaPair, Chunk, Dialog, Reply, Message, Event, ProcessBeat,
+)  # fmt: skip
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+#: The key of PostgreSQL's advisory lock under which one process migrates while others wait.
+_LOCK_KEY = 7_305_804_402_191
+
+
+@dataclass(frozen=True)
+class SchemaStatus:
+    """Names of migrations: applied, still to apply, and applied by a newer program (`unknown`)."""
+
+    applied: tuple[str, ...]
+    pending: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+def schema_status(db: Database) -> SchemaStatus:
+    """What has been applied to the database and what has not."""
+    with db.connection():
+        rows = _runner(db).status()
+    return SchemaStatus(
+        applied=tuple(r.name for r in rows if r.applied and r.path),
+        pending=tuple(r.name for r in rows if not r.applied),
+        unknown=tuple(r.name for r in rows if not r.path),
+    )
+
+
+def migrate(db: Database) -> list[str]:
+    """Apply what is pending, one process at a time; each migration whole or not at all. Returns the applied names.
+
+    Raises:
+        SchemaTooNew: the database was migrated by a newer ReplyX.
+    """
+    with db.connection(), _alone(db):
+        status = schema_status(db)
+        _refuse_newer(status)
+        applied: list[str] = _runner(db).up()
+        for name in applied:
+            logger.info("migration applied", extra={"migration": name})
+        return applied
+
+
+def require_schema(db: Database) -> None:
+    """Refuse to start on a schema that is not this program's.
+
+    Raises:
+        SchemaTooNew: it is newer. SchemaOutdated: migrations are pending.
+    """
+    status = schema_status(db)
+    _refuse_newer(status)
+    if status.pending:
+        count = len(status.pending)
+        raise SchemaOutdated(
+            f"База не обновлена: миграций ждёт {count}. Выполните: replyx db migrate",
+            f"The database lacks {count} migrations. Run: replyx db migrate",
+        )
+
+
+def require_durability(db: Database) -> None:
+    """Refuse a database that may forget what it has confirmed.
+
+    Raises:
+        ConfigError: it names the setting of the server and what to set it to.
+    """
+    with db.connection():
+        for name, wanted in _durability(db):
+            found = db.native.execute_sql(f"PRAGMA {name}" if db.is_sqlite else f"SHOW {name}").fetchone()[0]
+            if str(found) not in wanted:
+                raise ConfigError(
+                    f"База данных: {name} = {found}, нужно {wanted[0]}: иначе подтверждённое может пропасть.",
+                    f"Database: {name} = {found}, must be {wanted[0]}: else what was confirmed may be lost.",
+                )
+
+
+def _durability(db: Database) -> list[tuple[str, tuple[str, ...]]]:
+    if db.is_sqlite:
+        return [("journal_mode", ("wal",)), ("synchronous", ("2", "3")), ("foreign_keys", ("1",))]
+    return [("fsync", ("on",)), ("synchronous_commit", ("on", "remote_apply", "local")), ("full_page_writes", ("on",))]
+
+
+def _runner(db: Database) -> Any:
+    return Runner(db.native, directory=str(MIGRATIONS))
+
+
+def _refuse_newer(status: SchemaStatus) -> None:
+    if status.unknown:
+        raise SchemaTooNew(
+            f"Схема базы новее этой программы ({status.unknown[-1]}). Обновите: pip install --upgrade replyx",
+            f"The database schema is newer than this program ({status.unknown[-1]}). Run: pip install --upgrade replyx",
+        )
+
+
+@contextmanager
+def _alone(db: Database) -> Iterator[None]:
+    if db.is_sqlite:
+        # SQLite's own lock: the runner's transactions are taken one after another, and a migration that another
+        # process has just applied is seen as applied.
+        yield
+        return
+    db.native.execute_sql("SELECT pg_advisory_lock(%s)", (_LOCK_KEY,))
+    try:
+        yield
+    finally:
+        db.native.execute_sql("SELECT pg_advisory_unlock(%s)", (_LOCK_KEY,))

@@ -1,0 +1,1 @@
+"""Work for later: names, the queue, and the dramatiq broker behind it."""

@@ -1,0 +1,1 @@
+"""The worker process: actors and the schedule of sweepers."""

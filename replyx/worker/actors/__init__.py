@@ -1,0 +1,1 @@
+"""Actors: parse a task's arguments, call one service."""
