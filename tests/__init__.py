@@ -1,0 +1,1 @@
+"""Tests of ReplyX: real databases, real processes, real sockets."""

@@ -1,0 +1,1 @@
+"""REST, sockets, bots and the command line against a real application."""

@@ -1,0 +1,74 @@
+"""Programs that tests need beside Python, where Debian puts them, and what to say when they are missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+ADVICE = "apt-get install postgresql redis-server chromium chromium-driver"
+
+
+def find_program(name: str) -> str:
+    """The path of `name`; fails the test with the command to run where it is not installed."""
+    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: float(p.parent.name), reverse=True)
+    found = shutil.which(name) or next((str(p / name) for p in places if (p / name).is_file()), None)
+    if found is None:
+        pytest.fail(f"{name} is not installed. Run: {ADVICE}", pytrace=False)
+    return found
+
+
+def find_postgres(name: str) -> str:
+    """A program of the newest PostgreSQL that Debian installed."""
+    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: float(p.parent.name), reverse=True)
+    found = next((str(p / name) for p in places if (p / name).is_file()), None) or shutil.which(name)
+    if found is None:
+        pytest.fail(f"PostgreSQL ({name}) is not installed. Run: {ADVICE}", pytrace=False)
+    return found
+
+
+def dying_with_us(command: Sequence[str], signal_name: str, user: str | None = None) -> list[str]:
+    """`command` such that the kernel ends it when the process that started it is gone, however that ended."""
+    as_user = [f"--reuid={user}", f"--regid={user}", "--init-groups"] if user else []
+    return [find_program("setpriv"), "--pdeathsig", signal_name, *as_user, "--", *command]
+
+
+def free_port() -> int:
+    """A TCP port of the loopback that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
+    """Return as soon as `condition()` is true; fail the test with `what` where it is not within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {seconds:g} s in vain: {what}", pytrace=False)
+        time.sleep(0.01)
+
+
+def fast_folder() -> Path | None:
+    """Memory that looks like a disk, where there is enough of it: servers under test keep fsync on and are quick."""
+    shm = Path("/dev/shm")
+    if not os.access(shm, os.W_OK) or shutil.disk_usage(shm).free < 1 << 30:
+        return None
+    return shm
+
+
+def stop(process: subprocess.Popen[bytes], seconds: float = 10) -> None:
+    """End `process`: politely, then not."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

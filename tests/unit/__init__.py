@@ -1,0 +1,1 @@
+"""Pure rules and the rules of the house."""
