@@ -36,6 +36,9 @@ class Dialog(Table):
     taken_over_by = peewee.BigIntegerField(null=True)
     operator_name = peewee.CharField(100, null=True)
     failed_turns = peewee.IntegerField(default=0)
+    #: How far the customer and the operator have read, as a `seq`.
+    read_by_user = peewee.IntegerField(default=0)
+    read_by_operator = peewee.IntegerField(default=0)
     last_seq = peewee.IntegerField(default=0)
     last_message = peewee.CharField(200, default="")
     last_message_time = MomentField(null=True)
@@ -63,6 +66,8 @@ class Reply(Table):
     lease_until = peewee.BigIntegerField(default=0)
     #: Not before this time, in the database's milliseconds: a pause after a failed try.
     due_at = peewee.BigIntegerField(default=0)
+    #: The hold of the try under way; None where nothing is held.
+    hold_id = peewee.BigIntegerField(null=True)
     last_error = peewee.CharField(300, null=True)
     created_at = MomentField()
 

@@ -40,6 +40,8 @@ class Dialog(peewee.Model):
     taken_over_by = peewee.BigIntegerField(null=True)
     operator_name = peewee.CharField(100, null=True)
     failed_turns = peewee.IntegerField(default=0)
+    read_by_user = peewee.IntegerField(default=0)
+    read_by_operator = peewee.IntegerField(default=0)
     last_seq = peewee.IntegerField(default=0)
     last_message = peewee.CharField(200, default="")
     last_message_time = peewee.BigIntegerField(null=True)
@@ -61,6 +63,7 @@ class Reply(peewee.Model):
     attempts = peewee.IntegerField(default=0)
     lease_until = peewee.BigIntegerField(default=0)
     due_at = peewee.BigIntegerField(default=0)
+    hold_id = peewee.BigIntegerField(null=True)
     last_error = peewee.CharField(300, null=True)
     created_at = peewee.BigIntegerField()
 

@@ -1,0 +1,187 @@
+"""The composition root: what the configuration chooses is wired here, and nowhere else.
+
+`open_app` opens the database and builds the services; nothing runs until a process role (server, worker, bots, the
+command line) starts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ParamSpec, TypeVar, cast
+
+import dramatiq
+
+from replyx.accounts.accounts import Accounts
+from replyx.assistants.assistants import Assistants
+from replyx.billing.ledger import Ledger
+from replyx.billing.registration import Registration
+from replyx.clock import Clock, SystemClock
+from replyx.config.settings import Config
+from replyx.dialogs.answering import Answering
+from replyx.dialogs.dialogs import Dialogs
+from replyx.dialogs.drafting import Drafting
+from replyx.dialogs.handoff import Handoffs
+from replyx.dialogs.inbox import Inbox
+from replyx.dialogs.sessions import Sessions
+from replyx.dialogs.writing import Writing
+from replyx.errors import ConfigError
+from replyx.events.bus import Bus
+from replyx.events.memory import MemoryBus
+from replyx.events.outbox import Outbox
+from replyx.events.stream import AnswerStream
+from replyx.knowledge.knowledge import Knowledge
+from replyx.llm.ai_tokens import AiTokens
+from replyx.llm.engines import Engines
+from replyx.security.limits import Limiter, MemoryLimiter, RedisLimiter
+from replyx.security.master_key import load_master_key
+from replyx.security.secretbox import SecretBox
+from replyx.security.tokens import Tokens
+from replyx.storage.database import Database
+from replyx.storage.schema import migrate, require_durability, require_schema
+from replyx.tasks.beats import Beats
+from replyx.tasks.broker import DramatiqQueue, make_broker
+from replyx.tasks.queue import TaskQueue
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass
+class App:
+    """Every service of one process."""
+
+    config: Config
+    clock: Clock
+    db: Database
+    bus: Bus
+    broker: dramatiq.Broker
+    queue: TaskQueue
+    limiter: Limiter
+    beats: Beats
+    tokens: Tokens
+    outbox: Outbox
+    accounts: Accounts
+    ledger: Ledger
+    registration: Registration
+    ai_tokens: AiTokens
+    engines: Engines
+    assistants: Assistants
+    knowledge: Knowledge
+    dialogs: Dialogs
+    sessions: Sessions
+    inbox: Inbox
+    handoffs: Handoffs
+    answering: Answering
+    _limiter: Any = None
+
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a service's method in a thread, from an asynchronous edge: the one bridge between the two worlds.
+
+        At most as many run at once as the database has connections; the rest wait.
+        """
+        import anyio
+        import anyio.to_thread
+
+        if self._limiter is None:
+            self._limiter = anyio.CapacityLimiter(self.db.pool_size)
+        bound = partial(function, *args, **kwargs)
+        return await cast("Awaitable[T]", anyio.to_thread.run_sync(self._connected(bound), limiter=self._limiter))
+
+    def close(self) -> None:
+        """Give everything back; the app cannot be used afterwards."""
+        self.answering.close()
+        self.bus.close()
+        self.broker.close()
+        self.db.close()
+
+    def _connected(self, bound: Callable[[], T]) -> Callable[[], T]:
+        def run() -> T:
+            with self.db.connection():
+                return bound()
+
+        return run
+
+
+def open_database(config: Config) -> Database:
+    """The database alone, unchecked: for commands that make or mend it."""
+    _ensure_data_dir(config)
+    return Database(config.database_url, pool=config.database.pool, timeout=config.database.timeout)
+
+
+def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bool = True) -> App:
+    """Open the database, check that it fits, and build every service.
+
+    SQLite is migrated at once, as there is nobody else to do it; PostgreSQL is migrated by `replyx db migrate`.
+
+    Raises:
+        ConfigError: a setting or the data directory cannot be used. DatabaseUnavailable: no connection.
+        SchemaTooNew, SchemaOutdated: the database does not fit this program.
+    """
+    time = clock or SystemClock()
+    db = open_database(config)
+    if db.is_sqlite and migrate_embedded:
+        migrate(db)
+    require_schema(db)
+    require_durability(db)
+    key = load_master_key(config)
+    bus = _bus(config)
+    broker = make_broker(config)
+    queue = DramatiqQueue(broker)
+    limiter: Limiter = RedisLimiter(config.redis.url, time) if config.redis.url else MemoryLimiter(time)
+    box, tokens, outbox = SecretBox(key), Tokens(db, bus, time, key), Outbox(db, bus)
+    accounts, ledger = Accounts(db, bus, time, tokens, config), Ledger(db, time, config)
+    ai_tokens = AiTokens(db, time, box)
+    engines = Engines(config, ai_tokens)
+    knowledge = Knowledge(db, bus, time, queue, config)
+    writing = Writing(db, outbox, queue, ledger, time)
+    handoffs = Handoffs(db, outbox, writing, time)
+    stream = AnswerStream(bus, time)
+    drafting = Drafting(knowledge, engines, config)
+    return App(
+        config=config,
+        clock=time,
+        db=db,
+        bus=bus,
+        broker=broker,
+        queue=queue,
+        limiter=limiter,
+        beats=Beats(db, time),
+        tokens=tokens,
+        outbox=outbox,
+        accounts=accounts,
+        ledger=ledger,
+        registration=Registration(db, accounts, ledger, config, time),
+        ai_tokens=ai_tokens,
+        engines=engines,
+        assistants=Assistants(db, bus, time, box, config, engines.check_model, engines.default_model),
+        knowledge=knowledge,
+        dialogs=Dialogs(db, bus, outbox, writing, time),
+        sessions=Sessions(db, tokens, time, config),
+        inbox=Inbox(db, writing, handoffs, config),
+        handoffs=handoffs,
+        answering=Answering(db, bus, stream, queue, writing, handoffs, drafting, ledger, time, config),
+    )
+
+
+def _bus(config: Config) -> Bus:
+    if not config.redis.url:
+        return MemoryBus()
+    from replyx.events.redis_bus import RedisBus
+
+    return RedisBus(config.redis.url)
+
+
+def _ensure_data_dir(config: Config) -> None:
+    folder = config.data_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(
+            f"В каталог данных {folder} не записать: {error.strerror}. Задайте другой: --data-dir",
+            f"The data directory {folder} cannot be written to: {error.strerror}. Give another: --data-dir",
+        ) from error

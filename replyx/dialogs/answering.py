@@ -1,0 +1,374 @@
+"""Answering: claim a reply under a fence, draft without any lock, commit all or nothing.
+
+The fence makes a worker that was thought dead harmless: whatever it still does, its commit is refused. The price is
+held at the claim, captured with the answer, and freed in every other case.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from replyx.billing.ledger import Ledger
+from replyx.billing.pricing import describe, price_of, service_type_of
+from replyx.clock import Clock
+from replyx.config.settings import Config
+from replyx.dialogs.access import access_dialog
+from replyx.dialogs.drafting import Draft, Drafting, Question
+from replyx.dialogs.handoff import Handoffs
+from replyx.dialogs.inbox import assistant_speaks
+from replyx.dialogs.leases import Lease, Leases
+from replyx.dialogs.texts import say
+from replyx.dialogs.views import MessageView
+from replyx.dialogs.watch import Watch
+from replyx.dialogs.writing import OPEN_STATES, Writing
+from replyx.errors import EngineFailed, InsufficientBalance, NotFound, ReplyXError
+from replyx.events import catalogue
+from replyx.events.bus import Bus
+from replyx.events.stream import AnswerStream
+from replyx.llm.engine import Turn
+from replyx.storage.database import Database
+from replyx.storage.dialogs import Dialog, Message, Reply
+from replyx.tasks.names import ANSWER_GENERATE
+from replyx.tasks.queue import TaskQueue
+from replyx.types import SYSTEM, Channel, EngineName, HandoffReason, Json, Outcome, Sender
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to answer: which messages, under which fence, with how much held (kopecks; None: nothing)."""
+
+    reply_id: int
+    dialog_id: int
+    user_id: int
+    channel: Channel
+    fence: int
+    attempt: int
+    first_seq: int
+    upto_seq: int
+    hold_id: int | None
+    price: int
+
+
+class Answering:
+    """The worker's side of a dialog."""
+
+    def __init__(
+        self,
+        db: Database,
+        bus: Bus,
+        stream: AnswerStream,
+        queue: TaskQueue,
+        writing: Writing,
+        handoffs: Handoffs,
+        drafting: Drafting,
+        ledger: Ledger,
+        clock: Clock,
+        config: Config,
+    ) -> None:
+        self._db, self._bus, self._stream, self._queue = db, bus, stream, queue
+        self._writing, self._handoffs, self._drafting = writing, handoffs, drafting
+        self._ledger, self._clock, self._config = ledger, clock, config
+        self._leases = Leases(db, config.answers.lease_seconds)
+
+    def answer(self, reply_id: int) -> MessageView | None:
+        """Write the answer that is owed; None where there was nothing to do or it was not this call that did it.
+
+        A failure is not raised: it is noted in the row, to be tried again by the sweeper or, after the last try, to
+        end in an apology and a handoff.
+        """
+        claim = self._claim(reply_id)
+        if claim is None:
+            return None
+        lease = Lease(claim.reply_id, claim.fence)
+        self._leases.hold(lease)
+        try:
+            return self._write(claim, lease)
+        except EngineFailed as error:
+            self._failed(claim, str(error), retryable=error.retryable)
+        except Exception as error:
+            logger.exception("an answer failed", extra={"reply_id": reply_id})
+            self._failed(claim, type(error).__name__, retryable=True)
+        finally:
+            self._leases.drop(lease)
+        return None
+
+    def sweep(self, limit: int = 100) -> int:
+        """Offer again what waits without a hint: due replies, and those whose worker died. Returns how many."""
+        with self._db.transaction():
+            now = self._db.now_ms()
+            waiting = ((Reply.state == "pending") & (Reply.due_at <= now)) | (
+                (Reply.state == "working") & (Reply.lease_until < now)
+            )
+            fresh = self._clock.now().timestamp() - 2
+            rows = [
+                row.id
+                for row in Reply.select(Reply.id, Reply.created_at, Reply.state, Reply.attempts)
+                .where(waiting)
+                .order_by(Reply.id)
+                .limit(limit)
+                # A new reply has its own hint under way.
+                if row.attempts or row.state == "working" or row.created_at.timestamp() < fresh
+            ]
+            # Not offered again for a while, so that a long queue is not filled with the same hints.
+            Reply.update(due_at=self._db.now_ms(5)).where(Reply.id.in_(rows) & (Reply.state == "pending")).execute()
+        for reply_id in rows:
+            self._queue.send(ANSWER_GENERATE, reply_id)
+        return len(rows)
+
+    def take_back(self) -> int:
+        """At the start of the only process there is: every lease is a dead one's. Returns how many there were."""
+        with self._db.transaction():
+            return Reply.update(lease_until=0).where(Reply.state == "working").execute()
+
+    def close(self) -> None:
+        """Stop renewing leases."""
+        self._leases.close()
+
+    def _claim(self, reply_id: int) -> Claim | None:
+        """Transaction 2: take the reply, check that it is still the assistant's turn, hold the price."""
+        with self._db.transaction():
+            known = Reply.get_or_none((Reply.id == reply_id) & Reply.state.in_(OPEN_STATES))
+            if known is None:
+                return None
+            try:
+                dialog = access_dialog(self._db, SYSTEM, known.dialog_id, lock=True)
+            except NotFound:
+                return None
+            now = self._db.now_ms()
+            taken = (
+                Reply.update(
+                    state="working",
+                    fence=Reply.fence + 1,
+                    attempts=Reply.attempts + 1,
+                    lease_until=self._db.now_ms(self._config.answers.lease_seconds),
+                )
+                .where(
+                    (Reply.id == reply_id)
+                    & ((Reply.state == "pending") | ((Reply.state == "working") & (Reply.lease_until < now)))
+                )
+                .execute()
+            )
+            if not taken:
+                return None
+            reply = Reply.get_by_id(reply_id)
+            if reply.hold_id is not None:
+                # What a worker that died had held.
+                self._ledger.release(reply.hold_id)
+            if not assistant_speaks(dialog, self._config):
+                Reply.update(state="discarded", hold_id=None).where(Reply.id == reply_id).execute()
+                return None
+            if reply.attempts > self._config.answers.attempts:
+                self._apologise(dialog, reply, HandoffReason.FAILED)
+                return None
+            return self._hold(dialog, reply)
+
+    def _hold(self, dialog: Dialog, reply: Reply) -> Claim | None:
+        price = price_of(dialog.assistant.price, self._config)
+        hold_id: int | None = None
+        if price:
+            try:
+                hold_id = self._ledger.hold(dialog.user_id, price, f"reply:{reply.id}:{reply.fence}")
+            except InsufficientBalance:
+                logger.warning("no balance for an answer", extra={"user_id": dialog.user_id, "dialog_id": dialog.id})
+                self._apologise(dialog, reply, HandoffReason.POLICY)
+                return None
+        Reply.update(hold_id=hold_id).where(Reply.id == reply.id).execute()
+        return Claim(
+            reply_id=reply.id,
+            dialog_id=dialog.id,
+            user_id=dialog.user_id,
+            channel=Channel(dialog.platform),
+            fence=reply.fence,
+            attempt=reply.attempts,
+            first_seq=reply.first_seq,
+            upto_seq=reply.upto_seq,
+            hold_id=hold_id,
+            price=price,
+        )
+
+    def _write(self, claim: Claim, lease: Lease) -> MessageView | None:
+        self._bus.publish(catalogue.dialog_topic(claim.dialog_id), _typing(claim.dialog_id))
+        upto = claim.upto_seq
+        for restart in range(self._config.answers.max_restarts + 1):
+            may_restart = restart < self._config.answers.max_restarts
+            with Watch(self._bus, claim.dialog_id, upto, lease, may_restart=may_restart) as watch:
+                writer = self._stream.start(claim.dialog_id, claim.reply_id)
+                try:
+                    draft = self._drafting.draft(self._question(claim, upto), writer, watch.should_stop)
+                finally:
+                    writer.close()
+            if draft is None and not watch.is_newer:
+                self._give_up(claim)
+                return None
+            if draft is not None:
+                message, newest = self._commit(claim, draft, upto, may_restart=may_restart)
+                if newest is None:
+                    return message
+            # Somebody said more meanwhile: the answer starts anew and sees it.
+            upto = self._newest(claim.reply_id, upto)
+        return None
+
+    def _question(self, claim: Claim, upto_seq: int) -> Question:
+        with self._db.connection():
+            dialog = access_dialog(self._db, SYSTEM, claim.dialog_id)
+            assistant = dialog.assistant
+            limit = self._config.answers.history_messages
+            rows = list(
+                Message.select(Message.sender, Message.text, Message.seq)
+                .where((Message.dialog == claim.dialog_id) & (Message.seq <= max(upto_seq, dialog.last_seq)))
+                .order_by(Message.seq.desc())
+                .limit(limit + 50)
+            )
+            rows.reverse()
+            asked = [row.text for row in rows if _is_asked(row, claim.first_seq, upto_seq)]
+            before = [row for row in rows if not _is_asked(row, claim.first_seq, dialog.last_seq)]
+            return Question(
+                assistant_id=assistant.id,
+                model=assistant.ai_model,
+                system_prompt=assistant.system_prompt,
+                not_found_text=assistant.not_found_text,
+                welcome_text=assistant.welcome_text,
+                threshold=assistant.answer_threshold,
+                text="\n".join(asked),
+                history=tuple(_turn(row) for row in before[-limit:]) if limit else (),
+                locale=dialog.locale,
+            )
+
+    def _commit(
+        self, claim: Claim, draft: Draft, upto: int, *, may_restart: bool
+    ) -> tuple[MessageView | None, int | None]:
+        """Transaction 3. Answers the message, or the newer `seq` that the answer has yet to see."""
+        with self._db.transaction():
+            try:
+                dialog = access_dialog(self._db, SYSTEM, claim.dialog_id, lock=True)
+            except NotFound:
+                return None, None
+            reply = Reply.get_or_none(
+                (Reply.id == claim.reply_id) & (Reply.fence == claim.fence) & (Reply.state == "working")
+            )
+            if reply is None:
+                # The fence moved: a person took over, or another worker did. The hold was settled with it.
+                return None, None
+            if reply.upto_seq > upto and may_restart:
+                return None, reply.upto_seq
+            if not assistant_speaks(dialog, self._config):
+                self._settle(claim, "discarded")
+                return None, None
+            message = self._deliver(dialog, claim, draft)
+            if reply.upto_seq > upto:
+                self._writing.owe_reply(dialog, upto + 1, reply.upto_seq)
+            return message, None
+
+    def _deliver(self, dialog: Dialog, claim: Claim, draft: Draft) -> MessageView:
+        Reply.update(state="done", hold_id=None).where(Reply.id == claim.reply_id).execute()
+        message = self._writing.add_message(
+            dialog,
+            Sender.ASSISTANT,
+            draft.text,
+            reply_id=claim.reply_id,
+            engine=str(draft.engine),
+            outcome=str(draft.outcome),
+            sources=[source.as_json() for source in draft.sources],
+        )
+        if claim.hold_id is not None and draft.is_paid:
+            self._ledger.capture(
+                claim.hold_id,
+                claim.price,
+                service_type=service_type_of(claim.channel),
+                description=describe(claim.channel),
+                details=_paid_for(claim, draft),
+            )
+        elif claim.hold_id is not None:
+            self._ledger.release(claim.hold_id)
+        self._count_failed_turns(dialog, draft.outcome)
+        return message
+
+    def _count_failed_turns(self, dialog: Dialog, outcome: Outcome) -> None:
+        failed = dialog.failed_turns + 1 if outcome is Outcome.NOT_FOUND else 0
+        if failed != dialog.failed_turns:
+            Dialog.update(failed_turns=failed).where(Dialog.id == dialog.id).execute()
+        limit = self._config.handoff.failed_turns
+        if limit and failed >= limit:
+            self._handoffs.request_locked(dialog, HandoffReason.LOW_CONFIDENCE)
+
+    def _newest(self, reply_id: int, upto: int) -> int:
+        with self._db.connection():
+            reply = Reply.get_or_none(Reply.id == reply_id)
+            return max(upto, reply.upto_seq) if reply is not None else upto
+
+    def _give_up(self, claim: Claim) -> None:
+        """The answer is not wanted any more; whoever moved the fence has settled it, else it is settled here."""
+        with self._db.transaction():
+            mine = Reply.get_or_none(
+                (Reply.id == claim.reply_id) & (Reply.fence == claim.fence) & (Reply.state == "working")
+            )
+            if mine is not None:
+                self._settle(claim, "pending")
+                self._db.after_commit(lambda: self._queue.send(ANSWER_GENERATE, claim.reply_id))
+
+    def _settle(self, claim: Claim, state: str) -> None:
+        Reply.update(state=state, hold_id=None).where(Reply.id == claim.reply_id).execute()
+        if claim.hold_id is not None:
+            self._ledger.release(claim.hold_id)
+
+    def _failed(self, claim: Claim, error: str, *, retryable: bool) -> None:
+        """Free the hold; try again later, or end in an apology and a handoff."""
+        try:
+            with self._db.transaction():
+                dialog = access_dialog(self._db, SYSTEM, claim.dialog_id, lock=True)
+                reply = Reply.get_or_none(
+                    (Reply.id == claim.reply_id) & (Reply.fence == claim.fence) & (Reply.state == "working")
+                )
+                if reply is None:
+                    return
+                logger.warning(
+                    "an answer did not come",
+                    extra={"reply_id": claim.reply_id, "attempt": claim.attempt, "error": error[:300]},
+                )
+                Reply.update(last_error=error[:300]).where(Reply.id == claim.reply_id).execute()
+                self._settle(claim, "pending")
+                if not retryable or claim.attempt >= self._config.answers.attempts:
+                    self._apologise(dialog, reply, HandoffReason.FAILED)
+                    return
+                pause = min(30.0, 2.0 ** (claim.attempt - 1))
+                Reply.update(due_at=self._db.now_ms(pause)).where(Reply.id == claim.reply_id).execute()
+        except ReplyXError:
+            # The lease runs out, and the sweeper finds the row.
+            logger.warning("a failed answer could not be noted", extra={"reply_id": claim.reply_id})
+
+    def _apologise(self, dialog: Dialog, reply: Reply, reason: HandoffReason) -> None:
+        """The end of a reply that could not be written: the customer is told, a person is called, nothing is paid."""
+        Reply.update(state="dead", hold_id=None).where(Reply.id == reply.id).execute()
+        language = "en" if (dialog.locale or "").lower().startswith("en") else "ru"
+        self._writing.add_message(
+            dialog,
+            Sender.ASSISTANT,
+            dialog.assistant.unavailable_text or say("unavailable", language),
+            reply_id=reply.id,
+            engine=str(EngineName.EXTRACTIVE),
+            outcome=str(Outcome.UNAVAILABLE),
+            sources=[],
+        )
+        self._handoffs.request_locked(dialog, reason)
+
+
+def _is_asked(row: Message, first_seq: int, upto_seq: int) -> bool:
+    return bool(row.sender == Sender.USER and first_seq <= row.seq <= upto_seq)
+
+
+def _turn(row: Message) -> Turn:
+    return Turn("user" if row.sender == Sender.USER else "assistant", row.text)
+
+
+def _typing(dialog_id: int) -> Json:
+    return {"type": catalogue.AI_TYPING, "dialog_id": dialog_id}
+
+
+def _paid_for(claim: Claim, draft: Draft) -> Json:
+    details: Json = {"dialog_id": claim.dialog_id, "message_count": 1, "reply_id": claim.reply_id}
+    if draft.completion_tokens:
+        details |= {"prompt_tokens": draft.prompt_tokens, "completion_tokens": draft.completion_tokens}
+    return details

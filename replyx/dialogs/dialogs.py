@@ -1,0 +1,153 @@
+"""Dialogs as their tenant works with them: lists, messages, the operator's words, archive, export, deletion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from replyx.clock import Clock, iso
+from replyx.dialogs.access import access_dialog
+from replyx.dialogs.inbox import clean_text
+from replyx.dialogs.texts import say
+from replyx.dialogs.views import DialogView, MessageView
+from replyx.dialogs.writing import Writing
+from replyx.events import catalogue
+from replyx.events.bus import Bus
+from replyx.events.outbox import Outbox
+from replyx.storage.assistants import Assistant
+from replyx.storage.database import Database
+from replyx.storage.dialogs import Dialog, Message
+from replyx.types import Actor, Json, Role, Sender
+
+
+@dataclass(frozen=True)
+class DialogFilter:
+    """Which dialogs a list shows; None means any."""
+
+    status: str | None = None
+    handoff_status: str | None = None
+    platform: str | None = None
+    assistant_id: int | None = None
+    limit: int = 50
+    offset: int = 0
+
+
+class Dialogs:
+    """The tenant's view of dialogs."""
+
+    def __init__(self, db: Database, bus: Bus, outbox: Outbox, writing: Writing, clock: Clock) -> None:
+        self._db, self._bus, self._outbox, self._writing, self._clock = db, bus, outbox, writing, clock
+
+    def list_for(self, actor: Actor, which: DialogFilter) -> tuple[list[DialogView], int]:
+        """The page of dialogs that `which` asks for, newest word first, and how many there are in all."""
+        with self._db.connection():
+            query = Dialog.select(Dialog, Assistant).join(Assistant)
+            if actor.role is not Role.SYSTEM:
+                query = query.where(Dialog.user == actor.user_id)
+            for column, value in (
+                (Dialog.status, which.status),
+                (Dialog.handoff_status, which.handoff_status),
+                (Dialog.platform, which.platform),
+                (Dialog.assistant, which.assistant_id),
+            ):
+                if value is not None:
+                    query = query.where(column == value)
+            total = query.count()
+            page = query.order_by(Dialog.last_message_time.desc(nulls="LAST"), Dialog.id.desc())
+            rows = page.limit(which.limit).offset(which.offset)
+            return [DialogView.of(row) for row in rows], total
+
+    def get(self, actor: Actor, dialog_id: int) -> DialogView:
+        """One dialog. Raises NotFound."""
+        with self._db.connection():
+            return DialogView.of(access_dialog(self._db, actor, dialog_id))
+
+    def messages(self, actor: Actor, dialog_id: int, *, after_seq: int = 0, limit: int = 200) -> list[MessageView]:
+        """Messages with a `seq` over `after_seq`, oldest first. Raises NotFound."""
+        with self._db.connection():
+            dialog = access_dialog(self._db, actor, dialog_id)
+            rows = (
+                Message.select()
+                .where((Message.dialog == dialog.id) & (Message.seq > after_seq))
+                .order_by(Message.seq)
+                .limit(limit)
+            )
+            return [MessageView.of(row) for row in rows]
+
+    def events(self, actor: Actor, dialog_id: int, *, after_seq: int, limit: int = 200) -> list[Json]:
+        """Events with a `seq` over `after_seq`, as listeners got them. Raises NotFound."""
+        with self._db.connection():
+            dialog = access_dialog(self._db, actor, dialog_id)
+            return self._outbox.since(dialog.id, after_seq, limit)
+
+    def say_as_operator(
+        self, actor: Actor, dialog_id: int, text: str, operator_name: str | None = None, external_id: str | None = None
+    ) -> MessageView:
+        """An operator's words to the customer. The same `external_id` again answers the first message.
+
+        Raises:
+            NotFound: no such dialog. ValidationFailed: empty or too long.
+        """
+        plain = clean_text(text)
+        with self._db.transaction():
+            dialog = access_dialog(self._db, actor, dialog_id, lock=True)
+            if external_id is not None:
+                known = Message.get_or_none((Message.dialog == dialog.id) & (Message.external_id == external_id))
+                if known is not None:
+                    return MessageView.of(known)
+            name = (operator_name or "").strip()[:100] or dialog.operator_name or say("operator", dialog.locale or "ru")
+            return self._writing.add_message(
+                dialog, Sender.OPERATOR, plain, operator_name=name, external_id=external_id
+            )
+
+    def mark_read(self, actor: Actor, dialog_id: int, seq: int) -> None:
+        """Note how far the visitor or the operator has read; going back or past the end changes nothing."""
+        with self._db.transaction():
+            dialog = access_dialog(self._db, actor, dialog_id, lock=True)
+            by_user = actor.role is Role.VISITOR
+            column = Dialog.read_by_user if by_user else Dialog.read_by_operator
+            if not getattr(dialog, column.name) < seq <= dialog.last_seq:
+                return
+            Dialog.update({column: seq}).where(Dialog.id == dialog.id).execute()
+            reader = Sender.USER if by_user else Sender.OPERATOR
+            self._outbox.record(
+                dialog.id,
+                self._outbox.next_seq(dialog.id),
+                catalogue.READ,
+                {"reader": str(reader), "read_seq": seq},
+                self._clock.now(),
+            )
+
+    def show_typing(self, actor: Actor, dialog_id: int, operator_name: str | None = None) -> None:
+        """Tell the dialog's other listeners that somebody types. Nothing is stored."""
+        with self._db.connection():
+            dialog = access_dialog(self._db, actor, dialog_id)
+        body: Json = {"dialog_id": dialog.id, "timestamp": iso(self._clock.now())}
+        if actor.role is Role.VISITOR:
+            payload = {"type": catalogue.USER_TYPING, **body}
+        else:
+            name = operator_name or dialog.operator_name or say("operator", dialog.locale or "ru")
+            payload = {"type": catalogue.OPERATOR_TYPING, "operator_name": name, **body}
+        self._bus.publish(catalogue.dialog_topic(dialog.id), payload)
+
+    def set_status(self, actor: Actor, dialog_id: int, status: str) -> DialogView:
+        """`active` or `archived`. Raises NotFound."""
+        with self._db.transaction():
+            dialog = access_dialog(self._db, actor, dialog_id, lock=True)
+            Dialog.update(status=status).where(Dialog.id == dialog.id).execute()
+            return DialogView.of(access_dialog(self._db, actor, dialog_id))
+
+    def export(self, actor: Actor, dialog_id: int) -> Json:
+        """The whole dialog as one JSON object. Raises NotFound."""
+        with self._db.connection():
+            dialog = access_dialog(self._db, actor, dialog_id)
+            rows = Message.select().where(Message.dialog == dialog.id).order_by(Message.seq)
+            return {**DialogView.of(dialog).as_json(), "messages": [MessageView.of(row).as_json() for row in rows]}
+
+    def delete(self, actor: Actor, dialog_id: int) -> None:
+        """Delete the dialog with all that was said; its sockets close. Raises NotFound."""
+        with self._db.transaction():
+            dialog = access_dialog(self._db, actor, dialog_id, lock=True)
+            self._writing.discard_open_reply(dialog.id)
+            Dialog.delete().where(Dialog.id == dialog.id).execute()
+            notice: Json = {"kind": "dialog_deleted", "dialog_id": dialog_id}
+            self._db.after_commit(lambda: self._bus.publish(catalogue.CONTROL, notice))

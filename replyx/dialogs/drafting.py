@@ -1,0 +1,154 @@
+"""Drafting an answer: exact Q&A, small talk, passages through the gate, then an engine. Writes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from replyx.config.settings import Config
+from replyx.dialogs.texts import say, small_talk
+from replyx.errors import EngineFailed
+from replyx.events.stream import StreamWriter
+from replyx.knowledge.knowledge import Knowledge
+from replyx.llm.engine import EngineRequest, Passage, Turn
+from replyx.llm.engines import Engines
+from replyx.llm.prompt import language_of
+from replyx.types import EngineName, Outcome, Source
+
+#: Longest quote of a passage in a source, in characters.
+_QUOTE = 300
+#: Longest answer that is kept, in characters.
+_MAX_ANSWER = 16_000
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be answered, read from the record: the customer's unanswered words, and what was said before."""
+
+    assistant_id: int
+    model: str
+    system_prompt: str
+    not_found_text: str | None
+    welcome_text: str | None
+    threshold: float | None
+    text: str
+    history: tuple[Turn, ...]
+    locale: str | None
+
+    @property
+    def language(self) -> str:
+        """The customer's language: of the words where they tell, else of the page."""
+        if any(c.isalpha() for c in self.text):
+            return language_of(self.text)
+        return "en" if (self.locale or "").lower().startswith("en") else "ru"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An answer that nobody has seen yet. `is_paid`: something was found or generated, so it has its price."""
+
+    text: str
+    outcome: Outcome
+    engine: EngineName
+    sources: tuple[Source, ...] = ()
+    is_paid: bool = False
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Drafting:
+    """Turns a question into a draft."""
+
+    def __init__(self, knowledge: Knowledge, engines: Engines, config: Config) -> None:
+        self._knowledge, self._engines, self._config = knowledge, engines, config
+
+    def draft(self, question: Question, writer: StreamWriter, should_stop: Callable[[], bool]) -> Draft | None:
+        """The answer, streamed to `writer` as it comes; None where `should_stop` ended it early.
+
+        Raises:
+            EngineFailed: no whole answer came.
+        """
+        language = question.language
+        pair = self._knowledge.match_qa(question.assistant_id, question.text)
+        if pair is not None:
+            source = Source(None, None, None, None, pair.question[:_QUOTE], 1.0, qa_id=pair.id)
+            return Draft(pair.answer, Outcome.ANSWERED, EngineName.QA, (source,), is_paid=True)
+        talk = small_talk(question.text)
+        if talk is not None and question.model == EngineName.EXTRACTIVE:
+            text = (question.welcome_text if talk == "greeting" else None) or say(talk, language)
+            return Draft(text, Outcome.ANSWERED, EngineName.EXTRACTIVE)
+        found = self._knowledge.search(
+            question.assistant_id, question.text, limit=self._config.knowledge.passages, threshold=question.threshold
+        )
+        # A model may chat without documents; an assistant that has some must not answer past them.
+        may_talk_freely = question.model != EngineName.EXTRACTIVE and (talk is not None or not found.has_knowledge)
+        if not found.answerable and not may_talk_freely:
+            text = question.not_found_text or say("not_found", language)
+            return Draft(text, Outcome.NOT_FOUND, _kind(question.model), ())
+        passages = found.passages if found.answerable else ()
+        return self._generate(question, passages, language, writer, should_stop)
+
+    def _generate(
+        self,
+        question: Question,
+        passages: tuple[Passage, ...],
+        language: str,
+        writer: StreamWriter,
+        should_stop: Callable[[], bool],
+    ) -> Draft | None:
+        request = EngineRequest(
+            model=question.model,
+            system_prompt=question.system_prompt,
+            question=question.text,
+            passages=passages,
+            history=question.history,
+            language=language,
+            max_tokens=self._config.answers.max_tokens,
+        )
+        deadline = time.monotonic() + self._config.answers.timeout_seconds
+        stream = self._engines.stream(request, should_stop)
+        pieces: list[str] = []
+        size = 0
+        try:
+            while True:
+                piece = next(stream)
+                if should_stop():
+                    return None
+                pieces.append(piece)
+                size += len(piece)
+                writer.write(piece)
+                if size > _MAX_ANSWER or time.monotonic() > deadline:
+                    raise EngineFailed("the answer is longer than allowed", retryable=False)
+        except StopIteration as end:
+            outcome = end.value
+        finally:
+            stream.close()
+        if should_stop():
+            return None
+        text = "".join(pieces).strip()
+        if not text:
+            raise EngineFailed("the engine ended without a word", retryable=True)
+        draft = Draft(text, Outcome.ANSWERED, outcome.engine, _sources(passages), is_paid=True)
+        return replace(
+            draft, prompt_tokens=outcome.usage.prompt_tokens, completion_tokens=outcome.usage.completion_tokens
+        )
+
+
+def _sources(passages: tuple[Passage, ...]) -> tuple[Source, ...]:
+    return tuple(
+        Source(p.document_id, p.filename, p.page, p.heading, _quote(p.text), p.score, qa_id=p.qa_id) for p in passages
+    )
+
+
+def _quote(text: str) -> str:
+    if len(text) <= _QUOTE:
+        return text
+    cut = text[:_QUOTE].rsplit(" ", 1)[0]
+    return f"{cut}…"
+
+
+def _kind(model: str) -> EngineName:
+    if model == EngineName.EXTRACTIVE:
+        return EngineName.EXTRACTIVE
+    return EngineName.LOCAL if model.startswith("local/") else EngineName.REMOTE

@@ -1,0 +1,79 @@
+"""Writing into a dialog under its lock: messages with their numbers and events, and the one reply that is owed."""
+
+from __future__ import annotations
+
+from replyx.billing.ledger import Ledger
+from replyx.clock import Clock
+from replyx.dialogs.views import MessageView
+from replyx.events import catalogue
+from replyx.events.outbox import Outbox
+from replyx.storage.database import Database
+from replyx.storage.dialogs import Dialog, Message, Reply
+from replyx.tasks.names import ANSWER_GENERATE
+from replyx.tasks.queue import TaskQueue
+from replyx.types import Json, Sender
+
+#: States of a reply that is still owed.
+OPEN_STATES = ("pending", "working")
+
+
+class Writing:
+    """All methods are called inside a transaction that holds the dialog's lock."""
+
+    def __init__(self, db: Database, outbox: Outbox, queue: TaskQueue, ledger: Ledger, clock: Clock) -> None:
+        self._db, self._outbox, self._queue, self._ledger, self._clock = db, outbox, queue, ledger, clock
+
+    def add_message(
+        self,
+        dialog: Dialog,
+        sender: Sender,
+        text: str,
+        *,
+        operator_name: str | None = None,
+        external_id: str | None = None,
+        reply_id: int | None = None,
+        engine: str | None = None,
+        outcome: str | None = None,
+        sources: list[Json] | None = None,
+    ) -> MessageView:
+        """Store a message under the dialog's next `seq`, with its `new_message` event."""
+        moment = self._clock.now()
+        seq = self._outbox.next_seq(dialog.id)
+        row = Message.create(
+            dialog=dialog.id,
+            seq=seq,
+            sender=str(sender),
+            text=text,
+            operator_name=operator_name,
+            external_id=external_id,
+            reply_id=reply_id,
+            engine=engine,
+            outcome=outcome,
+            sources=sources,
+            created_at=moment,
+        )
+        Dialog.update(last_message=text[:200], last_message_time=moment, status="active").where(
+            Dialog.id == dialog.id
+        ).execute()
+        view = MessageView.of(row)
+        self._outbox.record(dialog.id, seq, catalogue.NEW_MESSAGE, {"message": view.as_json()}, moment)
+        return view
+
+    def owe_reply(self, dialog: Dialog, first_seq: int, upto_seq: int) -> int:
+        """Note that an answer is owed for the customer's messages up to `upto_seq`; a burst joins one reply."""
+        open_reply = Reply.get_or_none((Reply.dialog == dialog.id) & Reply.state.in_(OPEN_STATES))
+        if open_reply is not None:
+            Reply.update(upto_seq=upto_seq).where(Reply.id == open_reply.id).execute()
+            joined: int = open_reply.id
+            return joined
+        reply = Reply.create(dialog=dialog.id, first_seq=first_seq, upto_seq=upto_seq, created_at=self._clock.now())
+        reply_id: int = reply.id
+        self._db.after_commit(lambda: self._queue.send(ANSWER_GENERATE, reply_id))
+        return reply_id
+
+    def discard_open_reply(self, dialog_id: int) -> None:
+        """A person answers instead: the open reply ends, whoever writes it finds its fence moved, its hold is freed."""
+        for reply in Reply.select().where((Reply.dialog == dialog_id) & Reply.state.in_(OPEN_STATES)):
+            Reply.update(state="discarded", fence=Reply.fence + 1, hold_id=None).where(Reply.id == reply.id).execute()
+            if reply.hold_id is not None:
+                self._ledger.release(reply.hold_id)
