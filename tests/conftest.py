@@ -17,6 +17,7 @@ from tests.support import guard
 from tests.support.clock import MovableClock
 from tests.support.leftovers import Leftovers
 from tests.support.postgres import PostgresServer, name_of
+from tests.support.processes import Box, open_box
 from tests.support.redis import RedisServer
 
 guard.install()
@@ -163,6 +164,13 @@ def configure(tmp_path: Path) -> Configure:
 @pytest.fixture
 def config(configure: Configure) -> Config:
     return configure()
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Box]:
+    """An empty folder to run `replyx` processes in."""
+    with open_box(tmp_path / "box") as box:
+        yield box
 
 
 def _migrate(url: str) -> None:
