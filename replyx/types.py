@@ -76,6 +76,8 @@ class Actor:
     dialog_id: int | None = None
     #: The `jti` of the token that proved it; None for the command line and the system.
     token_id: str | None = None
+    #: The user's `token_epoch` that the token was made under; a live socket's proof that it still counts.
+    token_epoch: str | None = None
 
     @property
     def is_admin(self) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import peewee
 
 from replyx.storage.database import Table
-from replyx.storage.fields import MomentField
+from replyx.storage.fields import IdField, MomentField
 
 
 class User(Table):
     """A tenant's owner or an administrator. Kopecks: `balance` is what may be spent, `held` is set aside."""
 
-    id = peewee.BigAutoField()
+    id = IdField()
     email = peewee.CharField(254, unique=True)
     password_hash = peewee.CharField(255)
     first_name = peewee.CharField(100, default="")

@@ -6,13 +6,13 @@ import peewee
 
 from replyx.storage.accounts import User
 from replyx.storage.database import Table
-from replyx.storage.fields import JsonField, MomentField
+from replyx.storage.fields import IdField, JsonField, MomentField
 
 
 class Assistant(Table):
     """What a company set up: prompt, model, channels, price. `price` is kopecks a message, None: the default."""
 
-    id = peewee.BigAutoField()
+    id = IdField()
     user = peewee.ForeignKeyField(User, backref="assistants", on_delete="CASCADE")
     name = peewee.CharField(100)
     description = peewee.TextField(default="")

@@ -6,7 +6,7 @@ import peewee
 
 from replyx.storage.accounts import User
 from replyx.storage.database import Table
-from replyx.storage.fields import JsonField, MomentField
+from replyx.storage.fields import IdField, JsonField, MomentField
 
 
 class LedgerTransfer(Table):
@@ -42,7 +42,7 @@ class LedgerEntry(Table):
 class Hold(Table):
     """Money set aside for one try at one answer. `open` → `captured` or `released`, once."""
 
-    id = peewee.BigAutoField()
+    id = IdField()
     key = peewee.CharField(200, unique=True)
     user = peewee.ForeignKeyField(User, on_delete="CASCADE")
     amount = peewee.BigIntegerField(constraints=[peewee.Check("amount > 0")])

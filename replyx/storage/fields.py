@@ -16,6 +16,19 @@ def to_ms(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
+class IdField(peewee.BigAutoField):
+    """A number that is never given twice, though its row be deleted: SQLite would use the highest one again.
+
+    For rows that outlive themselves: in the ledger, in tokens, in the knowledge index.
+    """
+
+    def ddl(self, ctx: Any) -> Any:
+        nodes = super().ddl(ctx)
+        if self.ddl_datatype(ctx).sql == "INTEGER":
+            nodes.nodes.append(peewee.SQL("AUTOINCREMENT"))
+        return nodes
+
+
 class MomentField(peewee.BigIntegerField):
     """An aware UTC datetime, stored as milliseconds since 1970: the same order and arithmetic on both databases."""
 

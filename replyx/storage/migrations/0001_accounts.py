@@ -38,5 +38,8 @@ class RevokedToken(peewee.Model):
 
 def up(migrator: Any, db: Any) -> None:
     models = [User, RevokedToken]
+    # Else SQLite gives the id of a deleted row to the next one.
+    is_sqlite = db.__class__.__name__.endswith("SqliteDatabase")
+    User.id.constraints = [peewee.SQL("AUTOINCREMENT")] if is_sqlite else None
     with db.bind_ctx(models, bind_refs=False, bind_backrefs=False):
         db.create_tables(models)

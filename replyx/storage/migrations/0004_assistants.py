@@ -42,5 +42,8 @@ class Assistant(peewee.Model):
 
 def up(migrator: Any, db: Any) -> None:
     models = [Assistant]
+    # Else SQLite gives the id of a deleted row to the next one.
+    is_sqlite = db.__class__.__name__.endswith("SqliteDatabase")
+    Assistant.id.constraints = [peewee.SQL("AUTOINCREMENT")] if is_sqlite else None
     with db.bind_ctx(models, bind_refs=False, bind_backrefs=False):
         db.create_tables(models)
