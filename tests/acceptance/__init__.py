@@ -1,1 +1,0 @@
-"""The product as its user meets it: processes, HTTP, sockets."""
