@@ -26,6 +26,10 @@ class RedisServer:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self._port}/0"
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def flush(self) -> None:
         with redis.Redis.from_url(self.url) as client:
             client.flushall()

@@ -1,0 +1,106 @@
+"""Signs of life: each role writes when it last got on with its work; who is silent for 15 s counts as dead."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from replyx.clock import Clock, iso
+from replyx.storage.database import Database
+from replyx.storage.processes import ProcessBeat
+from replyx.types import Json
+
+#: Seconds between two beats of a healthy process, and the silence after which it counts as dead.
+BEAT_SECONDS = 2.0
+SILENCE_SECONDS = 15.0
+
+#: Seconds after which a dead process is no longer listed.
+FORGOTTEN_SECONDS = 86_400.0
+
+
+def process_name(role: str) -> str:
+    """The name under which this process beats in `role`."""
+    return f"{role}@{socket.gethostname()[:60]}:{os.getpid()}"
+
+
+@dataclass(frozen=True)
+class BeatView:
+    """One role of one process."""
+
+    name: str
+    role: str
+    started_at: datetime
+    #: Seconds since its last beat, by the database's clock.
+    age_seconds: float
+    detail: Json | None
+
+    @property
+    def alive(self) -> bool:
+        return self.age_seconds < SILENCE_SECONDS
+
+    def as_json(self) -> Json:
+        return {
+            "name": self.name,
+            "role": self.role,
+            "started_at": iso(self.started_at),
+            "age_seconds": round(self.age_seconds, 1),
+            "alive": self.alive,
+            "detail": self.detail,
+        }
+
+
+class Beats:
+    """The table of running processes."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db, self._clock = db, clock
+        self._lock = threading.Lock()
+        self._started: set[str] = set()
+
+    def beat(self, name: str, role: str, detail: Json | None = None) -> None:
+        """Say that `name` lives; its first beat from here is its start, also where a dead one left the same name."""
+        with self._lock:
+            is_first = name not in self._started
+            self._started.add(name)
+        with self._db.transaction():
+            now = self._db.now_ms()
+            changes = {"role": role, "beat_at": now, "detail": detail, **({"started_at": now} if is_first else {})}
+            ProcessBeat.insert(name=name, role=role, started_at=now, beat_at=now, detail=detail).on_conflict(
+                conflict_target=[ProcessBeat.name], update=changes
+            ).execute()
+
+    def list(self) -> list[BeatView]:
+        """Every process that is running or died within a day, by name."""
+        with self._db.connection():
+            age = (self._db.now_ms() - ProcessBeat.beat_at).alias("age")
+            rows: Iterable[Any] = ProcessBeat.select(ProcessBeat, age).order_by(ProcessBeat.name)
+            return [
+                BeatView(
+                    name=row.name,
+                    role=row.role,
+                    started_at=datetime.fromtimestamp(row.started_at / 1000, UTC),
+                    age_seconds=max(0, row.age) / 1000,
+                    detail=row.detail,
+                )
+                for row in rows
+            ]
+
+    def forget(self, name: str) -> None:
+        """Remove a process that stopped as it should."""
+        with self._lock:
+            self._started.discard(name)
+        with self._db.transaction():
+            ProcessBeat.delete().where(ProcessBeat.name == name).execute()
+
+    def purge_expired(self) -> int:
+        """Remove processes that died more than a day ago; returns how many."""
+        with self._db.transaction():
+            removed: int = (
+                ProcessBeat.delete().where(ProcessBeat.beat_at < self._db.now_ms(-FORGOTTEN_SECONDS)).execute()
+            )
+            return removed
