@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 import dramatiq
 
 from replyx.accounts.accounts import Accounts
+from replyx.accounts.tokens import Tokens
 from replyx.assistants.assistants import Assistants
 from replyx.billing.ledger import Ledger
 from replyx.billing.registration import Registration
@@ -37,7 +38,6 @@ from replyx.llm.engines import Engines
 from replyx.security.limits import Limiter, MemoryLimiter, RedisLimiter
 from replyx.security.master_key import load_master_key
 from replyx.security.secretbox import SecretBox
-from replyx.security.tokens import Tokens
 from replyx.storage.database import Database
 from replyx.storage.schema import migrate, require_durability, require_schema
 from replyx.tasks.beats import Beats

@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
+from replyx.accounts.tokens import Tokens
 from replyx.assistants.views import AssistantView
 from replyx.clock import Clock
 from replyx.config.settings import Config
 from replyx.dialogs.views import MessageView
 from replyx.errors import NotAuthenticated, NotFound
-from replyx.security.tokens import Claims, TokenKind, Tokens
+from replyx.security.tokens import Claims, TokenKind
 from replyx.storage.database import Database
 from replyx.storage.dialogs import Dialog, Message
 from replyx.types import Actor, Channel, Contact, Role
