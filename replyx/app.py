@@ -92,6 +92,7 @@ class App:
     def close(self) -> None:
         """Give everything back; the app cannot be used afterwards."""
         self.answering.close()
+        self.engines.close()
         self.bus.close()
         self.broker.close()
         self.db.close()
@@ -133,7 +134,7 @@ def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bo
     box, tokens, outbox = SecretBox(key), Tokens(db, bus, time, key), Outbox(db, bus)
     accounts, ledger = Accounts(db, bus, time, tokens, config), Ledger(db, time, config)
     ai_tokens = AiTokens(db, time, box)
-    engines = Engines(config, ai_tokens)
+    engines = Engines(config, ai_tokens, time)
     knowledge = Knowledge(db, bus, time, queue, config)
     writing = Writing(db, outbox, queue, ledger, time)
     handoffs = Handoffs(db, outbox, writing, time)

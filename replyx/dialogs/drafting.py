@@ -85,7 +85,7 @@ class Drafting:
         may_talk_freely = question.model != EngineName.EXTRACTIVE and (talk is not None or not found.has_knowledge)
         if not found.answerable and not may_talk_freely:
             text = question.not_found_text or say("not_found", language)
-            return Draft(text, Outcome.NOT_FOUND, _kind(question.model), ())
+            return Draft(text, Outcome.NOT_FOUND, self._engines.engine_of(question.model), ())
         passages = found.passages if found.answerable else ()
         return self._generate(question, passages, language, writer, should_stop)
 
@@ -146,9 +146,3 @@ def _quote(text: str) -> str:
         return text
     cut = text[:_QUOTE].rsplit(" ", 1)[0]
     return f"{cut}…"
-
-
-def _kind(model: str) -> EngineName:
-    if model == EngineName.EXTRACTIVE:
-        return EngineName.EXTRACTIVE
-    return EngineName.LOCAL if model.startswith("local/") else EngineName.REMOTE
