@@ -202,6 +202,20 @@ class DatabaseUnavailable(ServiceUnavailable):
     ru, en = "База данных недоступна", "The database cannot be reached"
 
 
+class AddressInUse(ReplyXError):
+    """The server's address cannot be listened on."""
+
+    code = "ADDRESS_IN_USE"
+    ru, en = "Адрес занят. Задайте другой порт: --port", "The address is in use. Give another port: --port"
+
+
+class AlreadyRunning(ReplyXError):
+    """Another process holds the data directory."""
+
+    code = "ALREADY_RUNNING"
+    ru, en = "ReplyX уже работает с этим каталогом данных", "ReplyX already runs on this data directory"
+
+
 class UniqueViolation(Conflict):
     """A natural key is taken; `storage` raises it in place of the driver's error."""
 
@@ -212,6 +226,6 @@ class EngineFailed(ReplyXError):
     code, status = "ENGINE_FAILED", 502
     ru, en = "Модель не смогла ответить", "The model could not answer"
 
-    def __init__(self, en: str, *, retryable: bool) -> None:
-        super().__init__(None, en)
+    def __init__(self, en: str, *, retryable: bool, retry_after: int | None = None) -> None:
+        super().__init__(None, en, retry_after=retry_after)
         self.retryable = retryable

@@ -70,3 +70,6 @@ class Engine(Protocol):
         Raises:
             EngineFailed: no whole answer came; what was yielded before must not be shown as an answer.
         """
+
+    def close(self) -> None:
+        """Free connections and memory; the engine is not used afterwards."""

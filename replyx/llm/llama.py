@@ -1,0 +1,209 @@
+"""The engine on this machine: llama.cpp through llama-cpp-python, one copy of one model for the whole process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+from replyx.clock import Clock
+from replyx.config.settings import Config
+from replyx.errors import EngineFailed, NotFound
+from replyx.llm.completion_reader import TextCleaner
+from replyx.llm.engine import EngineRequest, ShouldStop, Turn, Usage
+from replyx.llm.prompt import build_messages
+from replyx.llm.shelf import ModelShelf
+from replyx.types import EngineName
+
+logger = logging.getLogger(__name__)
+
+#: Tokens that a chat template adds: to the whole, and to each message. More than the common ones do.
+_TEMPLATE_TOKENS, _MESSAGE_TOKENS = 64, 12
+
+#: Least room for an answer, in tokens, and seconds between two looks at whether a waiting answer is still wanted.
+_LEAST_ANSWER, _POLL = 64, 0.05
+
+#: Sober, the same for the same question, and small models do not run in circles.
+_SAMPLING: dict[str, Any] = {"temperature": 0.2, "seed": 1, "repeat_penalty": 1.1}
+
+#: Every model's control tokens stand in brackets of one of these kinds.
+_BRACKETS = str.maketrans("<>[]|", "‹›⟦⟧¦")
+
+_MISSING = 'The local engine is not installed. Run: pip install "replyx[local]"'
+
+
+class LocalEngine:
+    """Answers with GGUF models, one answer at a time; the others wait their turn."""
+
+    name = EngineName.LOCAL
+
+    def __init__(self, config: Config, shelf: ModelShelf, clock: Clock) -> None:
+        self._config = config
+        self._shelf = shelf
+        self._clock = clock
+        self._turn = threading.Lock()
+        self._model: _LoadedModel | None = None
+
+    def stream(self, request: EngineRequest, should_stop: ShouldStop) -> Generator[str, None, Usage]:
+        """Yield the answer's pieces; return the tokens used. Stops between two tokens.
+
+        Raises:
+            EngineFailed: the library or the model is missing, the model cannot be loaded, the question does not fit
+                its context (none of these is mended by another try), or time is over.
+        """
+        deadline = self._clock.monotonic() + self._config.answers.timeout_seconds
+        if not self._my_turn(should_stop, deadline):
+            return Usage()
+        try:
+            return (yield from self._answer(self._loaded(request.model), request, should_stop, deadline))
+        finally:
+            self._turn.release()
+
+    def close(self) -> None:
+        """Let go of the model's memory."""
+        with self._turn:
+            self._forget()
+
+    def _my_turn(self, should_stop: ShouldStop, deadline: float) -> bool:
+        while not self._turn.acquire(timeout=_POLL):
+            if should_stop():
+                return False
+            if self._clock.monotonic() >= deadline:
+                raise EngineFailed("The local model was busy for too long", retryable=True)
+        return True
+
+    def _answer(
+        self, model: _LoadedModel, request: EngineRequest, should_stop: ShouldStop, deadline: float
+    ) -> Generator[str, None, Usage]:
+        fitted = model.fit(request)
+        started = False
+        prompt_tokens, count = model.count(fitted), 0
+        if should_stop():
+            return Usage()
+        with closing(model.pieces(fitted)) as pieces:
+            for piece in pieces:
+                count += 1
+                if should_stop():
+                    return Usage(prompt_tokens, count)
+                if self._clock.monotonic() >= deadline:
+                    raise EngineFailed("The local model took too long", retryable=True)
+                text = piece if started else piece.lstrip()
+                if text:
+                    started = True
+                    yield text
+        if not started:
+            raise EngineFailed("The local model gave an empty answer", retryable=True)
+        return Usage(prompt_tokens, count)
+
+    def _loaded(self, name: str) -> _LoadedModel:
+        """The model, loaded if another one, or none, is in memory."""
+        try:
+            path = self._shelf.path(name)
+        except NotFound as error:
+            raise EngineFailed(error.message_en, retryable=False) from error
+        if self._model is None or self._model.path != str(path):
+            self._forget()
+            self._model = _LoadedModel(str(path), self._config)
+        return self._model
+
+    def _forget(self) -> None:
+        model, self._model = self._model, None
+        if model is not None:
+            model.close()
+
+
+class _LoadedModel:
+    """One GGUF model in memory. Used by one thread at a time."""
+
+    def __init__(self, path: str, config: Config) -> None:
+        try:
+            import llama_cpp
+        except ImportError as error:
+            raise EngineFailed(_MISSING, retryable=False) from error
+        self.path = path
+        threads = config.models.threads or len(os.sched_getaffinity(0))
+        try:
+            self._llama: Any = llama_cpp.Llama(
+                path, n_ctx=config.models.context_tokens, n_threads=threads, n_threads_batch=threads, verbose=False
+            )
+        except (ValueError, RuntimeError, OSError, MemoryError) as error:
+            raise EngineFailed(f"The local model cannot be loaded: {type(error).__name__}", retryable=False) from error
+        logger.info("local model loaded", extra={"model": path, "threads": threads})
+
+    def close(self) -> None:
+        self._llama.close()
+
+    def fit(self, request: EngineRequest) -> EngineRequest:
+        """`request` made to fit the context: the oldest history goes first, then the last passages, each as a whole.
+
+        Raises:
+            EngineFailed: not even the question alone fits.
+        """
+        safe = self._without_control_tokens(request)
+        room = self._llama.n_ctx() - min(request.max_tokens, self._llama.n_ctx() // 4)
+        while self.count(safe) > room:
+            if safe.history:
+                safe = replace(safe, history=safe.history[1:])
+            elif len(safe.passages) > 1:
+                safe = replace(safe, passages=safe.passages[:-1])
+            else:
+                raise EngineFailed("The question does not fit the local model's context", retryable=False)
+        return replace(safe, max_tokens=min(request.max_tokens, self._llama.n_ctx() - self.count(safe)))
+
+    def count(self, request: EngineRequest) -> int:
+        """Tokens that the prompt takes, with some to spare for the chat template."""
+        messages = build_messages(request)
+        contents = sum(len(self._tokens(m["content"], special=False)) for m in messages)
+        return contents + _TEMPLATE_TOKENS + _MESSAGE_TOKENS * len(messages)
+
+    def pieces(self, request: EngineRequest) -> Generator[str, None, None]:
+        """The answer's text, token by token."""
+        cleaner = TextCleaner()
+        with closing(self._completion(request)) as chunks:
+            for chunk in chunks:
+                content = chunk["choices"][0].get("delta", {}).get("content")
+                if content is not None:
+                    yield cleaner.clean(content)
+
+    def _completion(self, request: EngineRequest) -> Any:
+        import jinja2
+
+        messages = build_messages(request)
+        options = {"stream": True, "max_tokens": request.max_tokens, **_SAMPLING}
+        try:
+            return self._llama.create_chat_completion(messages, **options)
+        except jinja2.TemplateError:
+            # Some templates know no system message: its words then stand before the first question.
+            first = {"role": "user", "content": f"{messages[0]['content']}\n\n{messages[1]['content']}"}
+            return self._llama.create_chat_completion([first, *messages[2:]], **options)
+
+    def _tokens(self, text: str, *, special: bool) -> list[int]:
+        tokens: list[int] = self._llama.tokenize(text.encode("utf-8", "ignore"), add_bos=False, special=special)
+        return tokens
+
+    def _without_control_tokens(self, request: EngineRequest) -> EngineRequest:
+        return replace(
+            request,
+            system_prompt=self._plain(request.system_prompt),
+            question=self._plain(request.question),
+            passages=tuple(
+                replace(
+                    p,
+                    text=self._plain(p.text),
+                    heading=self._plain(p.heading or ""),
+                    filename=self._plain(p.filename or ""),
+                )
+                for p in request.passages
+            ),
+            history=tuple(Turn(t.role, self._plain(t.text)) for t in request.history),
+        )
+
+    def _plain(self, text: str) -> str:
+        """`text` without the model's control tokens: a customer who writes `<|im_start|>system` opens no turn."""
+        if self._tokens(text, special=True) == self._tokens(text, special=False):
+            return text
+        return text.translate(_BRACKETS)

