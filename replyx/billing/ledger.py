@@ -1,0 +1,241 @@
+"""The ledger: append-only double entry in kopecks, and holds that are captured or released, once.
+
+Money moves between the accounts `user:N` (may be spent), `holds:N` (set aside), `revenue`, `promo` and `provider`.
+The entries of a transfer sum to 0. `users.balance` and `users.held` are the sums of the first two accounts, changed in
+the same transaction by conditional updates, so that no two processes can spend the same kopeck.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from peewee import fn
+
+from replyx.billing.audit import examine
+from replyx.billing.money import MOST_KOPECKS
+from replyx.billing.views import BalanceView, LedgerReport, TransactionView
+from replyx.clock import Clock
+from replyx.config.settings import Config
+from replyx.errors import Conflict, InsufficientBalance, InvalidAmount, NotFound, UniqueViolation
+from replyx.storage.accounts import User
+from replyx.storage.billing import Hold, LedgerEntry, LedgerTransfer
+from replyx.storage.database import Database
+from replyx.types import Json
+
+CreditKind = Literal["credit", "top_up", "bonus"]
+
+#: Where the money of a credit comes from.
+_SOURCES: dict[str, str] = {"credit": "provider", "top_up": "provider", "bonus": "promo"}
+
+#: Kinds of transfers that a statement shows; holds and releases only move money between a user's own accounts.
+_SHOWN: dict[str | None, tuple[str, ...]] = {
+    "debit": ("capture",),
+    "credit": tuple(_SOURCES),
+    None: ("capture", *_SOURCES),
+}
+
+#: Characters of a natural key; the columns have room for the ledger's own addition to it.
+_LONGEST_KEY = 160
+
+#: Characters of a description.
+_LONGEST_DESCRIPTION = 200
+
+#: Expired holds that are looked up at once.
+_BATCH = 100
+
+
+class Ledger:
+    """All methods may be called inside the caller's transaction, and then commit or fail with it."""
+
+    def __init__(self, db: Database, clock: Clock, config: Config) -> None:
+        self._db, self._clock, self._config = db, clock, config
+
+    def hold(self, user_id: int, amount: int, key: str) -> int:
+        """Set `amount` kopecks aside for one try at one thing; answers the hold's id.
+
+        A key is free again once its hold was released, never after it was captured.
+
+        Raises:
+            InsufficientBalance: the user has less. Conflict: the key is in use. InvalidAmount: nothing, or too much.
+        """
+        _check_amount(amount)
+        _check_key(key)
+        paid = User.update(balance=User.balance - amount, held=User.held + amount).where(
+            (User.id == user_id) & (User.balance >= amount)
+        )
+        expires = self._db.now_ms(self._config.billing.hold_minutes * 60)
+        try:
+            with self._db.transaction():
+                if not paid.execute():
+                    raise InsufficientBalance
+                hold_id = int(Hold.insert(key=key, user=user_id, amount=amount, expires_at=expires).execute())
+                self._transfer(f"hold#{hold_id}", "hold", user_id, amount, _user(user_id), _held(user_id), "Hold")
+                return hold_id
+        except UniqueViolation as error:
+            raise Conflict("По этому ключу уже есть удержание.", "There is a hold under this key.") from error
+
+    def capture(self, hold_id: int, amount: int, *, service_type: str, description: str, details: Json | None) -> None:
+        """Take `amount` kopecks of an open hold as paid and give the rest back. 0 gives all of it back.
+
+        Raises:
+            Conflict: the hold is not open any more. InvalidAmount: more than was held, or negative.
+        """
+        with self._db.transaction():
+            settled = self._settle(hold_id, "captured")
+            if settled is None:
+                raise Conflict("Удержание уже закрыто.", "The hold is not open any more.")
+            user_id, held = settled
+            if not 0 <= amount <= held:
+                raise InvalidAmount("Списание больше удержания.", "The capture is more than the hold.")
+            rest = held - amount
+            self._move_from_holds(user_id, held, back=rest)
+            if amount:
+                self._transfer(
+                    f"capture#{hold_id}",
+                    "capture",
+                    user_id,
+                    amount,
+                    _held(user_id),
+                    "revenue",
+                    description,
+                    service_type=service_type,
+                    details=details,
+                )
+            self._record_release(hold_id, user_id, rest)
+
+    def release(self, hold_id: int) -> bool:
+        """Give back all of an open hold; False where it was settled already, or its user is gone."""
+        with self._db.transaction():
+            settled = self._settle(hold_id, "released")
+            if settled is None:
+                return False
+            user_id, held = settled
+            self._move_from_holds(user_id, held, back=held)
+            self._record_release(hold_id, user_id, held)
+            return True
+
+    def release_expired(self) -> int:
+        """Give back holds that were forgotten, by the database's clock; returns how many."""
+        count = 0
+        while True:
+            with self._db.connection():
+                due = (Hold.state == "open") & (Hold.expires_at < self._db.now_ms())
+                ids = [row.id for row in Hold.select(Hold.id).where(due).order_by(Hold.expires_at).limit(_BATCH)]
+            count += sum(self.release(hold_id) for hold_id in ids)
+            if len(ids) < _BATCH:
+                return count
+
+    def credit(self, user_id: int, amount: int, *, kind: CreditKind, key: str, description: str) -> None:
+        """Put `amount` kopecks on the balance. `key` names this one movement for ever.
+
+        Raises:
+            Conflict: the key was used: the money has come already. NotFound: no such user. InvalidAmount: nothing, or
+                too much.
+        """
+        _check_amount(amount)
+        _check_key(key)
+        try:
+            with self._db.transaction():
+                if not User.update(balance=User.balance + amount).where(User.id == user_id).execute():
+                    raise NotFound("Пользователь не найден", "No such user")
+                self._transfer(key, kind, user_id, amount, _SOURCES[kind], _user(user_id), description)
+        except UniqueViolation as error:
+            raise Conflict("Эта операция уже проведена.", "This movement was made already.") from error
+
+    def balance(self, user_id: int) -> BalanceView:
+        """What a user has, was given and has spent.
+
+        Raises:
+            NotFound: no such user.
+        """
+        with self._db.connection():
+            user = User.get_or_none(User.id == user_id)
+            if user is None:
+                raise NotFound("Пользователь не найден", "No such user")
+            spent = LedgerTransfer.select(fn.COALESCE(fn.SUM(LedgerTransfer.amount), 0)).where(
+                (LedgerTransfer.user_id == user_id) & (LedgerTransfer.kind == "capture")
+            )
+            pending = Hold.select().where((Hold.user == user_id) & (Hold.state == "open")).count()
+            return BalanceView(user.balance, user.welcome_bonus, int(spent.scalar()), pending)
+
+    def transactions(
+        self, user_id: int, *, limit: int = 50, offset: int = 0, kind: Literal["debit", "credit"] | None = None
+    ) -> tuple[list[TransactionView], int]:
+        """A page of a user's statement, newest first, and how many lines it has."""
+        with self._db.connection():
+            shown = (LedgerTransfer.user_id == user_id) & LedgerTransfer.kind.in_(_SHOWN[kind])
+            rows = LedgerTransfer.select().where(shown)
+            page = rows.order_by(LedgerTransfer.id.desc()).limit(limit).offset(offset)
+            return [TransactionView.of(row) for row in page], rows.count()
+
+    def verify(self) -> LedgerReport:
+        """Check the whole ledger: sums, cached balances, holds. Reads one state, changes nothing."""
+        return examine(self._db)
+
+    def _settle(self, hold_id: int, state: str) -> tuple[int, int] | None:
+        """Close an open hold; its user and amount. None: it is not open. Whoever closes it alone moves its money."""
+        changes: Json = {"state": state}
+        if state == "released":
+            changes["key"] = Hold.key.concat(f"#{hold_id}")
+        if not Hold.update(**changes).where((Hold.id == hold_id) & (Hold.state == "open")).execute():
+            return None
+        row: Any = Hold.select(Hold.user, Hold.amount).where(Hold.id == hold_id).tuples().get()
+        return int(row[0]), int(row[1])
+
+    def _move_from_holds(self, user_id: int, amount: int, *, back: int) -> None:
+        moved = User.update(held=User.held - amount, balance=User.balance + back).where(
+            (User.id == user_id) & (User.held >= amount)
+        )
+        if not moved.execute():
+            raise Conflict("Удержанной суммы нет.", "The held amount is not there.")
+
+    def _record_release(self, hold_id: int, user_id: int, amount: int) -> None:
+        if amount:
+            self._transfer(f"release#{hold_id}", "release", user_id, amount, _held(user_id), _user(user_id), "Release")
+
+    def _transfer(
+        self,
+        key: str,
+        kind: str,
+        user_id: int,
+        amount: int,
+        source: str,
+        target: str,
+        description: str,
+        *,
+        service_type: str | None = None,
+        details: Json | None = None,
+    ) -> None:
+        """Record a movement; the only writer of entries, so that none is without its counterpart."""
+        transfer = LedgerTransfer.insert(
+            key=key,
+            kind=kind,
+            user_id=user_id,
+            amount=amount,
+            service_type=service_type,
+            description=description[:_LONGEST_DESCRIPTION],
+            details=details,
+            created_at=self._clock.now(),
+        ).execute()
+        sides = [(source, -amount), (target, amount)]
+        LedgerEntry.insert_many(
+            [{"transfer": transfer, "account": account, "amount": part} for account, part in sides]
+        ).execute()
+
+
+def _user(user_id: int) -> str:
+    return f"user:{user_id}"
+
+
+def _held(user_id: int) -> str:
+    return f"holds:{user_id}"
+
+
+def _check_amount(amount: int) -> None:
+    if type(amount) is not int or not 0 < amount <= MOST_KOPECKS:
+        raise InvalidAmount
+
+
+def _check_key(key: str) -> None:
+    if not 0 < len(key) <= _LONGEST_KEY:
+        raise ValueError("a ledger key has 1 to 160 characters")
