@@ -46,6 +46,7 @@ class Database:
         """
         self.is_sqlite = url.startswith("sqlite:")
         self.pool_size = pool
+        self._timeout = timeout
         self._local = threading.local()
         #: SQLite has one writer; queueing for it here is fair and prompt, its own busy handler is neither.
         self._writer = threading.Lock()
@@ -57,7 +58,7 @@ class Database:
         """Hold a connection for this thread; inside another `connection()` it is the same one.
 
         Raises:
-            DatabaseUnavailable: no connection could be had.
+            DatabaseUnavailable: no connection could be had, or it broke.
         """
         if not self.native.is_closed():
             yield
@@ -69,7 +70,8 @@ class Database:
                 f"База данных недоступна: {_first_line(error)}", f"The database cannot be reached: {_first_line(error)}"
             ) from error
         try:
-            yield
+            with _translated():
+                yield
         finally:
             self.native.close()
 
@@ -138,8 +140,15 @@ class Database:
         if not self.is_sqlite:
             yield
             return
-        with self._writer:
+        if not self._writer.acquire(timeout=self._timeout):
+            raise DatabaseUnavailable(
+                f"База данных занята записью дольше {self._timeout:g} с.",
+                f"The database has been busy writing for more than {self._timeout:g} s.",
+            )
+        try:
             yield
+        finally:
+            self._writer.release()
 
     def _effects(self) -> list[list[Callable[[], object]]]:
         if not hasattr(self._local, "effects"):
@@ -161,8 +170,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except peewee.IntegrityError as error:
-        text = str(error).lower()
-        if "unique" in text or "duplicate key" in text:
+        if _is_taken_key(error):
             raise UniqueViolation(details={}) from error
         raise Conflict(
             f"База отклонила изменение: {_first_line(error)}", f"The database refused the change: {_first_line(error)}"
@@ -171,6 +179,13 @@ def _translated() -> Iterator[None]:
         raise DatabaseUnavailable(
             f"База данных недоступна: {_first_line(error)}", f"The database cannot be reached: {_first_line(error)}"
         ) from error
+
+
+def _is_taken_key(error: peewee.IntegrityError) -> bool:
+    """By the driver's code: the server's message may be in any language, and may repeat a customer's words."""
+    driver = error.__context__
+    code = getattr(driver, "pgcode", None) or getattr(driver, "sqlite_errorname", None)
+    return code in ("23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID")
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,0 +1,1 @@
+"""The product as its user meets it: processes, HTTP, sockets."""
