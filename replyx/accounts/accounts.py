@@ -310,7 +310,8 @@ class Accounts:
 
     def _row(self, user_id: int) -> User:
         with self._db.connection():
-            row: User | None = User.get_or_none(User.id == user_id)
+            # Numbers that no column can hold come from addresses that people type.
+            row: User | None = User.get_or_none(User.id == user_id) if 0 < user_id < 2**63 else None
         if row is None:
             raise _no_user()
         return row
