@@ -49,8 +49,7 @@ class Schedule:
                 now = self._clock.monotonic()
                 if now < self._due[job.name] or self._stop.is_set():
                     continue
-                # What was missed while another job took long is not made up for.
-                self._due[job.name] = max(self._due[job.name] + job.seconds, now)
+                self._due[job.name] = now + job.seconds
                 self._do(job)
             self._stop.wait(max(0.0, min(self._due.values()) - self._clock.monotonic()))
 
