@@ -14,7 +14,7 @@ from typing import Any
 import redis
 from dramatiq import Message, MessageProxy
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
-from dramatiq.errors import BrokerConnectionError, ConnectionClosed
+from dramatiq.errors import BrokerConnectionError, ConnectionClosed, DecodeError
 
 from replyx.events.redis_bus import channel_of, encode, new_sender
 from replyx.events.redis_link import Pause, open_redis
@@ -61,18 +61,18 @@ class SharedBroker(RedisBroker):
         Raises:
             ConnectionClosed: Redis is away, and no worker of this process could be given the task.
         """
-        try:
-            if not self.pause.may_try():
-                raise ConnectionClosed("Redis is away")
-            queued = super().enqueue(message, delay=delay)
-            self.client.publish(channel_of(wake_topic(message.queue_name)), encode(self._sender, {}))
-        except _FAILURES as error:
-            self.note_failure()
-            if self._keep(message):
-                return message
-            raise ConnectionClosed(error) from error
-        self.note_success()
-        return queued
+        if self.pause.may_try():
+            try:
+                queued = super().enqueue(message, delay=delay)
+                self.client.publish(channel_of(wake_topic(message.queue_name)), encode(self._sender, {}))
+            except _FAILURES:
+                self.note_failure()
+            else:
+                self.note_success()
+                return queued
+        if self._keep(message):
+            return message
+        raise ConnectionClosed("Redis is away")
 
     def wake(self, queue_name: str) -> None:
         """Let this process look into the queue now."""
@@ -165,7 +165,12 @@ class PromptConsumer(_RedisConsumer):
         return message
 
     def _fetch(self) -> MessageProxy | None:
-        message: MessageProxy | None = super().__next__()
+        try:
+            message: MessageProxy | None = super().__next__()
+        except DecodeError:
+            # It stays with this worker in Redis: nobody reads it while this one lives.
+            logger.error("something in the queue is no task", extra={"queue": self.queue_name})
+            return None
         return message
 
     def _settle(self, message: MessageProxy, settle: Any) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import dramatiq
 import pytest
+import redis
 
 from replyx.config.settings import Config
 from replyx.errors import ConfigError
@@ -197,6 +201,7 @@ def test_a_worker_does_its_own_sweepers_tasks_while_redis_is_down_and_shared_one
     wait_until(lambda: worker.done == [1], 2, "the first task was not done")
     redis_server.kill()
     try:
+        sender.queue.send(ANSWER_GENERATE, 3)
         worker.queue.send(ANSWER_GENERATE, 2)
         wait_until(lambda: worker.done == [1, 2], 2, "the task waited for Redis")
     finally:
@@ -250,6 +255,45 @@ def test_what_a_dead_worker_had_taken_comes_to_another_within_15_seconds(shared:
     assert taken is not None
     living.work()
     wait_until(lambda: living.done == [1], 15, "the task of the dead worker was lost")
+
+
+def test_a_worker_that_starts_without_redis_works_when_it_is_there(
+    shared: MakeProcess, redis_server: RedisServer
+) -> None:
+    redis_server.kill()
+    try:
+        worker = shared()
+        worker.work()
+    finally:
+        redis_server.start_again()
+    sender = shared()
+    sender.queue.send(ANSWER_GENERATE, 1)
+    wait_until(lambda: worker.done == [1], 3, "the worker did not find Redis")
+
+
+def test_what_is_no_task_is_never_unpickled_and_stops_nothing(
+    shared: MakeProcess, redis_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sender, worker = shared(), shared()
+    canary = tmp_path / "canary"
+    with redis.Redis.from_url(redis_url) as client:
+        client.hset("replyx:answers.msgs", "evil", pickle.dumps(_Evil(canary)))
+        client.rpush("replyx:answers", "evil")
+    worker.work()
+    sender.queue.send(ANSWER_GENERATE, 1)
+    wait_until(lambda: worker.done == [1], 2, "the task behind it was not done")
+    assert not canary.exists()
+    assert "something in the queue is no task" in [r.getMessage() for r in caplog.records]
+
+
+class _Evil:
+    """Leaves a file behind where it is unpickled."""
+
+    def __init__(self, canary: Path) -> None:
+        self._canary = canary
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self._canary,))
 
 
 def test_an_address_that_is_not_one_of_redis_is_refused_with_what_to_write(configure: Configure) -> None:
