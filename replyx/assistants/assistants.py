@@ -199,6 +199,13 @@ class Assistants:
             raise Conflict(f"Имя не одно: укажите id ({ids})", f"Several have this name: give an id ({ids})")
         return named[0]
 
+    def count_bots(self) -> int:
+        """How many Telegram bots are to run: of active assistants, their owners not disabled."""
+        with self._db.connection():
+            has_bot = Assistant.is_active & User.is_active & Assistant.telegram_token.is_null(False)
+            count: int = Assistant.select().join(User).where(has_bot).count()
+            return count
+
     def origin_allowed(self, assistant: AssistantView, origin: str | None, own_origins: Collection[str]) -> bool:
         """Whether a page of `origin` may use the assistant's widget; `own_origins` are the appliance's own."""
         return origin_is_allowed(origin, assistant.allowed_domains, own_origins)
