@@ -21,6 +21,7 @@ from replyx.billing.registration import Registration
 from replyx.clock import Clock, SystemClock
 from replyx.config.settings import Config
 from replyx.dialogs.answering import Answering
+from replyx.dialogs.census import Census
 from replyx.dialogs.dialogs import Dialogs
 from replyx.dialogs.drafting import Drafting
 from replyx.dialogs.handoff import Handoffs
@@ -74,6 +75,7 @@ class App:
     inbox: Inbox
     handoffs: Handoffs
     answering: Answering
+    census: Census
     _limiter: Any = None
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -163,6 +165,7 @@ def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bo
         inbox=Inbox(db, writing, handoffs, config),
         handoffs=handoffs,
         answering=Answering(db, bus, stream, queue, writing, handoffs, drafting, ledger, time, config),
+        census=Census(db, time),
     )
 
 
