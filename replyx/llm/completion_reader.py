@@ -167,7 +167,7 @@ class CompletionReader:
             return
         if reason == "content_filter":
             raise BadStream("the provider's filter stopped the answer", KeyVerdict.REJECTED)
-        if reason not in _WHOLE:
+        if not isinstance(reason, str) or reason not in _WHOLE:
             raise BadStream("the answer ended for an unknown reason")
         self.finished = True
 

@@ -77,6 +77,20 @@ class ModelShelf:
             ) from error
         return chosen
 
+    def remove(self, name: str) -> None:
+        """Delete a model of the data directory; `name` with or without `local/`.
+
+        Raises:
+            NotFound: there is no such model. Conflict: it belongs to an installed package.
+        """
+        file = self.path(name)
+        if file.parent != self._folder:
+            raise Conflict(
+                f"Модель {name} принадлежит установленному пакету: удалите его через pip uninstall",
+                f"The model {name} belongs to an installed package: remove that with pip uninstall",
+            )
+        file.unlink(missing_ok=True)
+
     def _own(self) -> dict[str, Path]:
         files = sorted(self._folder.glob("*.gguf")) if self._folder.is_dir() else []
         return {file.stem.lower(): file for file in files if file.is_file()}
