@@ -1,0 +1,1 @@
+"""The measurements: each figure beside its floor, measured in the same run."""
