@@ -36,6 +36,8 @@ class Assistant(Table):
     price = peewee.BigIntegerField(null=True)
     #: Least score of the best passage that is answered from; None: the embedder's calibrated one.
     answer_threshold = peewee.FloatField(null=True)
+    #: Goes up with every change of what the assistant knows: a process sees by it that its copy is old.
+    knowledge_revision = peewee.BigIntegerField(default=0)
     created_at = MomentField()
 
     class Meta:

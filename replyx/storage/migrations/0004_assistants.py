@@ -33,6 +33,7 @@ class Assistant(peewee.Model):
     welcome_text = peewee.TextField(null=True)
     price = peewee.BigIntegerField(null=True)
     answer_threshold = peewee.FloatField(null=True)
+    knowledge_revision = peewee.BigIntegerField(default=0)
     created_at = peewee.BigIntegerField()
 
     class Meta:
