@@ -121,7 +121,8 @@ class Answering:
     def take_back(self) -> int:
         """At the start of the only process there is: every lease is a dead one's. Returns how many there were."""
         with self._db.transaction():
-            return Reply.update(lease_until=0).where(Reply.state == "working").execute()
+            taken: int = Reply.update(lease_until=0).where(Reply.state == "working").execute()
+            return taken
 
     def close(self) -> None:
         """Stop renewing leases."""

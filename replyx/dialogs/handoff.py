@@ -1,4 +1,4 @@
-"""Handoff: `none → requested → active → released → (none)`, each step one conditional update under the dialog's lock."""
+"""Handoff: `none → requested → active → released → (none)`, each step one conditional update."""
 
 from __future__ import annotations
 

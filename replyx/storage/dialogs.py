@@ -14,6 +14,8 @@ class Dialog(Table):
     """One customer's conversation with one assistant. `last_seq` numbers its events without a gap."""
 
     id = peewee.BigAutoField()
+    assistant_id: int
+    user_id: int
     assistant = peewee.ForeignKeyField(Assistant, backref="dialogs", on_delete="CASCADE")
     #: The tenant, kept beside the assistant so that every query can name it.
     user = peewee.ForeignKeyField(User, on_delete="CASCADE")
@@ -57,6 +59,7 @@ class Reply(Table):
     """
 
     id = peewee.BigAutoField()
+    dialog_id: int
     dialog = peewee.ForeignKeyField(Dialog, backref="replies", on_delete="CASCADE")
     state = peewee.CharField(10, default="pending")
     first_seq = peewee.IntegerField()
@@ -87,6 +90,7 @@ class Message(Table):
     """What was said. `seq` is the number of its `new_message` event."""
 
     id = peewee.BigAutoField()
+    dialog_id: int
     dialog = peewee.ForeignKeyField(Dialog, backref="messages", on_delete="CASCADE")
     seq = peewee.IntegerField()
     sender = peewee.CharField(10)

@@ -11,13 +11,15 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from replyx.testing.llm_server import FakeLLM
 
+from replyx.testing.llm_answers import Scenario
+from replyx.testing.llm_server import FakeLLM
 from tests.acceptance.journey import Company, Visitor, faq_questions, sources_have_page
 from tests.support.http import Json
 from tests.support.processes import Box, Program, open_box
 
 _PRICE = Decimal("5.00")
+_ANSWER = "Debian выпускается сообществом."
 
 
 class Installation:
@@ -157,7 +159,7 @@ def _is_gapless(visitor: Visitor) -> None:
 def _power_cut(here: Installation) -> None:
     """Every process is killed while the model speaks; what starts again finds the question and answers it once."""
     with ExitStack() as stack:
-        llm = stack.enter_context(FakeLLM(answer="Debian выпускается сообществом.", delay=5.0))
+        llm = stack.enter_context(FakeLLM(Scenario(text=_ANSWER, delay=5.0)))
         added = here.box.run(
             *("tokens", "add", "--name", "slow", "--base-url", llm.base_url, "--models", "slow-model"),
             *("--token-stdin", "--json"),
@@ -173,7 +175,7 @@ def _power_cut(here: Installation) -> None:
         visitor.connect().send({"type": "send_message", "text": "Кто выпускает Debian?", "client_msg_id": "cut-1"})
         _wait_until(lambda: len(llm.requests) >= 1, "the model was asked")
         here.kill()
-        llm.delay = 0.0
+        llm.standing = Scenario(text=_ANSWER)
         here.start()
         visitor.connect().send({"type": "send_message", "text": "Кто выпускает Debian?", "client_msg_id": "cut-1"})
         assert visitor.socket is not None
