@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,7 +65,7 @@ class Database:
             yield
             return
         try:
-            self.native.connect()
+            self._connect()
         except (peewee.OperationalError, peewee.InterfaceError, ValueError) as error:
             raise DatabaseUnavailable(
                 f"База данных недоступна: {_first_line(error)}", f"The database cannot be reached: {_first_line(error)}"
@@ -134,6 +135,18 @@ class Database:
         if not self.native.is_closed():
             self.native.close()
         self.native.close_all()
+
+    def _connect(self) -> None:
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                self.native.connect()
+                return
+            except peewee.OperationalError as error:
+                # A fresh SQLite file takes to WAL in the hands of one process; others are refused, not kept waiting.
+                if not self.is_sqlite or "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.005)
 
     @contextmanager
     def _write_turn(self) -> Iterator[None]:

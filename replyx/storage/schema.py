@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -123,9 +124,11 @@ def _refuse_newer(status: SchemaStatus) -> None:
 @contextmanager
 def _alone(db: Database) -> Iterator[None]:
     if db.is_sqlite:
-        # SQLite's own lock: the runner's transactions are taken one after another, and a migration that another
-        # process has just applied is seen as applied.
-        yield
+        # SQLite's own lock would end with each migration, and the plan was made before the first. The lock is a file
+        # of its own, because closing the database's would drop the locks that SQLite holds on it.
+        with Path(f"{db.native.database}.migrating").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
         return
     db.native.execute_sql("SELECT pg_advisory_lock(%s)", (_LOCK_KEY,))
     try:
