@@ -134,9 +134,9 @@ class RedisInlet:
         connection = self._pool.connection_class(**self._pool.connection_kwargs)
         try:
             self._read(connection)
-        except self._failures:
-            if self._is_up:
-                logger.warning("the bus has lost Redis and tries again until it is back")
+        except self._failures as error:
+            if self._is_up or not self._failed_attempts:
+                logger.warning("the bus has no Redis and tries until it has", extra={"error": str(error)})
         except Exception:
             logger.exception("the bus failed and connects anew")
         with self._changed:
