@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from replyx.config.settings import Config, Setting, all_settings
@@ -41,8 +42,9 @@ def render_markdown() -> str:
     return "\n".join(out) + "\n"
 
 
-def render_toml() -> str:
-    """A replyx.toml with every setting commented out at its default."""
+def render_toml(values: Mapping[str, Any] | None = None) -> str:
+    """A replyx.toml with every setting commented out at its default, but for `values` (`section.key` → value)."""
+    given = values or {}
     out = ["# ReplyX settings. Every line shows its default; uncomment to change. Meaning: docs/configuration.md"]
     section = ""
     for row in all_settings():
@@ -50,5 +52,7 @@ def render_toml() -> str:
             section = row.section
             out += ["", f"[{section}]"]
         out.append(f"# {row.sentence}")
-        out.append(f"#{row.key} = {toml_value(row.default)}")
+        is_given = row.name in given
+        value = given[row.name] if is_given else row.default
+        out.append(f"{'' if is_given else '#'}{row.key} = {toml_value(value)}")
     return "\n".join(out) + "\n"

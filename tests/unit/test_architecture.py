@@ -40,6 +40,8 @@ HOMES = {
 CATCH_ALL = {
     "replyx/storage/database.py",
     "replyx/events/memory.py",
+    "replyx/cli/main.py",
+    "replyx/cli/roles.py",
 }
 
 FORBIDDEN_NAMES = {"util", "utils", "helper", "helpers", "common", "misc"}

@@ -1,0 +1,273 @@
+"""`replyx assistants`: make, find, change and delete assistants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from replyx.cli.commands import group
+from replyx.cli.flags import AsJson, Limit, Offset, WhichAssistant, Yes
+
+if TYPE_CHECKING:
+    from replyx.assistants.views import AssistantView
+
+app = group("Assistants: prompt, model, channels, price.")
+
+Owner = Annotated[
+    str | None,
+    typer.Option(
+        "--user", metavar="USER", help="Its owner, e-mail or id; else the first administrator.", show_default=False
+    ),
+]
+Description = Annotated[str | None, typer.Option(show_default=False)]
+Prompt = Annotated[str | None, typer.Option("--prompt", help="The system prompt.", show_default=False)]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME", help="See `replyx models list`.", show_default=False),
+]
+Website = Annotated[
+    bool | None, typer.Option("--website/--no-website", help="Whether it answers in the widget.", show_default=False)
+]
+Domains = Annotated[
+    str | None,
+    typer.Option(metavar="A,B", help="Sites that may embed it: host, or *.host for subdomains.", show_default=False),
+]
+Price = Annotated[
+    str | None,
+    typer.Option(metavar="N", help="Roubles for an answer; `default`: billing.message_price.", show_default=False),
+]
+Threshold = Annotated[
+    str | None,
+    typer.Option(
+        metavar="X", help="Least score, 0 to 1, that is answered from; `default`: the embedder's.", show_default=False
+    ),
+]
+Welcome = Annotated[str | None, typer.Option("--welcome", help="What the widget greets with.", show_default=False)]
+NotFoundText = Annotated[
+    str | None, typer.Option("--not-found", help="What is said when nothing was found.", show_default=False)
+]
+Unavailable = Annotated[
+    str | None, typer.Option("--unavailable", help="What is said when no answer can be given.", show_default=False)
+]
+TelegramStdin = Annotated[
+    bool,
+    typer.Option("--telegram-token-stdin", help="Read the bot's token from the first line of standard input."),
+]
+
+
+@app.command()
+def create(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(show_default=False)],
+    user: Owner = None,
+    description: Description = None,
+    prompt: Prompt = None,
+    model: Model = None,
+    website: Website = None,
+    domains: Domains = None,
+    price: Price = None,
+    threshold: Threshold = None,
+    welcome: Welcome = None,
+    not_found: NotFoundText = None,
+    unavailable: Unavailable = None,
+    telegram_token_stdin: TelegramStdin = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make an assistant."""
+    from replyx.cli.invocation import acting_for
+    from replyx.cli.output import hint
+
+    given = _fields(
+        description=description,
+        system_prompt=prompt,
+        ai_model=model,
+        website_integration=website,
+        allowed_domains=domains,
+        price=price,
+        answer_threshold=threshold,
+        welcome_text=welcome,
+        not_found_text=not_found,
+        unavailable_text=unavailable,
+        telegram_bot_token=_ask_token() if telegram_token_stdin else None,
+    )
+    with ctx.obj.app() as services:
+        made = services.assistants.create(acting_for(services, user), name=name, **given)
+    _show(made, as_json=as_json)
+    if not as_json:
+        hint(f"Дальше: replyx knowledge add {made.id} ФАЙЛ…", f"Next: replyx knowledge add {made.id} FILE…")
+
+
+@app.command("list")
+def list_assistants(
+    ctx: typer.Context,
+    user: Annotated[str | None, typer.Option(metavar="USER", help="Only this owner's.", show_default=False)] = None,
+    limit: Limit = 50,
+    offset: Offset = 0,
+    as_json: AsJson = False,
+) -> None:
+    """List assistants."""
+    from replyx.cli.invocation import acting_for
+    from replyx.cli.language import choose
+    from replyx.cli.output import hint, hint_more, print_json, print_table
+    from replyx.types import SYSTEM
+
+    with ctx.obj.app() as services:
+        actor = SYSTEM if user is None else acting_for(services, user)
+        rows, total = services.assistants.list_for(actor, limit=limit, offset=offset)
+    if as_json:
+        print_json([row.as_json() for row in rows])
+    elif not rows:
+        hint(
+            "Ассистентов нет. Создайте: replyx assistants create НАЗВАНИЕ",
+            "There are no assistants. Make one: replyx assistants create NAME",
+        )
+    else:
+        columns = choose(
+            "id,название,владелец,модель,сайт,telegram,включён", "id,name,owner,model,website,telegram,enabled"
+        )
+        print_table(
+            columns.split(","),
+            [
+                (a.id, a.name, a.user_id, a.ai_model, a.website_integration, a.telegram_bot_token, a.is_active)
+                for a in rows
+            ],
+        )
+        hint_more(offset + len(rows), total)
+
+
+@app.command()
+def show(ctx: typer.Context, assistant: WhichAssistant, as_json: AsJson = False) -> None:
+    """Show one assistant, with the line that puts its widget on a site."""
+    from replyx.cli.invocation import find_assistant
+
+    with ctx.obj.app() as services:
+        _show(find_assistant(services, assistant), as_json=as_json, public_url=_public_url(services.config))
+
+
+@app.command("set")
+def set_fields(
+    ctx: typer.Context,
+    assistant: WhichAssistant,
+    name: Annotated[str | None, typer.Option(show_default=False)] = None,
+    description: Description = None,
+    prompt: Prompt = None,
+    model: Model = None,
+    website: Website = None,
+    domains: Domains = None,
+    price: Price = None,
+    threshold: Threshold = None,
+    welcome: Welcome = None,
+    not_found: NotFoundText = None,
+    unavailable: Unavailable = None,
+    active: Annotated[
+        bool | None, typer.Option("--active/--inactive", help="Whether it answers at all.", show_default=False)
+    ] = None,
+    telegram_token_stdin: TelegramStdin = False,
+    as_json: AsJson = False,
+) -> None:
+    """Change an assistant; what is not given stays as it is."""
+    from replyx.cli.invocation import find_assistant
+    from replyx.types import SYSTEM
+
+    changes = _fields(
+        name=name,
+        description=description,
+        system_prompt=prompt,
+        ai_model=model,
+        website_integration=website,
+        allowed_domains=domains,
+        price=price,
+        answer_threshold=threshold,
+        welcome_text=welcome,
+        not_found_text=not_found,
+        unavailable_text=unavailable,
+        is_active=active,
+        telegram_bot_token=_ask_token() if telegram_token_stdin else None,
+    )
+    with ctx.obj.app() as services:
+        found = find_assistant(services, assistant)
+        _show(services.assistants.update(SYSTEM, found.id, changes), as_json=as_json)
+
+
+@app.command()
+def delete(ctx: typer.Context, assistant: WhichAssistant, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Delete an assistant with its documents and dialogs."""
+    from replyx.cli.asking import require_consent
+    from replyx.cli.invocation import find_assistant
+    from replyx.cli.output import print_json, say
+    from replyx.types import SYSTEM
+
+    with ctx.obj.app() as services:
+        found = find_assistant(services, assistant)
+        require_consent(
+            f"Удалить «{found.name}» с документами и диалогами?",
+            f"Delete '{found.name}' with its documents and dialogs?",
+            yes=yes,
+        )
+        services.assistants.delete(SYSTEM, found.id)
+    if as_json:
+        print_json({"id": found.id, "name": found.name})
+    else:
+        say(f"Удалён: {found.name}", f"Deleted: {found.name}")
+
+
+def _fields(**values: Any) -> dict[str, Any]:
+    """What was given, by the services' names and in their types."""
+    from replyx.billing.money import kopecks
+
+    fields = {key: value for key, value in values.items() if value is not None}
+    if "allowed_domains" in fields:
+        fields["allowed_domains"] = [part.strip() for part in fields["allowed_domains"].split(",") if part.strip()]
+    if "price" in fields:
+        fields["price"] = None if fields["price"] == "default" else kopecks(fields["price"])
+    if "answer_threshold" in fields:
+        text = fields["answer_threshold"]
+        fields["answer_threshold"] = None if text == "default" else _number(text)
+    return fields
+
+
+def _number(text: str) -> float:
+    from replyx.cli.language import choose
+
+    try:
+        return float(text)
+    except ValueError as error:
+        wanted = choose("Нужно число от 0 до 1 или default.", "A number from 0 to 1, or default.")
+        raise typer.BadParameter(wanted, param_hint="--threshold") from error
+
+
+def _ask_token() -> str:
+    from replyx.cli.asking import ask_secret
+
+    return ask_secret("Токен бота", "Bot token", from_stdin=True, flag="--telegram-token-stdin")
+
+
+def _public_url(config: Any) -> str:
+    return config.server.public_url or f"http://{config.server.host}:{config.server.port}"
+
+
+def _show(view: AssistantView, *, as_json: bool, public_url: str | None = None) -> None:
+    from replyx.cli.language import choose
+    from replyx.cli.output import print_json, print_record, roubles
+
+    if as_json:
+        print_json(view.as_json())
+        return
+    default = choose("по умолчанию", "default")
+    rows: list[tuple[str, object]] = [
+        ("id", view.id),
+        (choose("название", "name"), view.name),
+        (choose("описание", "description"), view.description or None),
+        (choose("модель", "model"), view.ai_model),
+        (choose("включён", "enabled"), view.is_active),
+        (choose("сайт", "website"), view.website_integration),
+        (choose("домены", "domains"), view.allowed_domains),
+        ("telegram", view.telegram_bot_token),
+        (choose("цена, ₽", "price, RUB"), default if view.price is None else roubles(view.price)),
+        (choose("порог", "threshold"), default if view.answer_threshold is None else view.answer_threshold),
+    ]
+    if view.site_token and public_url:
+        script = f'<script src="{public_url}/widget.js" data-site-token="{view.site_token}" async></script>'
+        rows.append((choose("виджет", "widget"), script))
+    print_record(rows)

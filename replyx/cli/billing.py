@@ -1,0 +1,98 @@
+"""`replyx billing`: balances, statements and the check of the ledger."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from replyx.cli.commands import group
+from replyx.cli.flags import AsJson, Limit, Offset, WhichUser
+
+app = group("Balances, statements and the check of the ledger.")
+
+
+@app.command()
+def balance(ctx: typer.Context, user: WhichUser, as_json: AsJson = False) -> None:
+    """Show a user's balance."""
+    from replyx.cli.invocation import find_user
+    from replyx.cli.language import choose
+    from replyx.cli.output import print_json, print_record, roubles
+
+    with ctx.obj.app() as services:
+        found = services.ledger.balance(find_user(services, user).id)
+    if as_json:
+        print_json(found.as_json())
+        return
+    print_record(
+        [
+            (choose("баланс, ₽", "balance, RUB"), roubles(found.balance)),
+            (choose("бонус, ₽", "bonus, RUB"), roubles(found.welcome_bonus)),
+            (choose("потрачено, ₽", "spent, RUB"), roubles(found.total_spent)),
+            (choose("ждут", "pending"), found.pending_transactions),
+        ]
+    )
+
+
+@app.command()
+def statement(
+    ctx: typer.Context,
+    user: WhichUser,
+    kind: Annotated[
+        Literal["debit", "credit"] | None, typer.Option("--type", help="Only these.", show_default=False)
+    ] = None,
+    limit: Limit = 50,
+    offset: Offset = 0,
+    as_json: AsJson = False,
+) -> None:
+    """List a user's payments and top-ups, newest first."""
+    from replyx.cli.invocation import find_user
+    from replyx.cli.language import choose, language
+    from replyx.cli.output import hint, hint_more, print_json, print_table, roubles
+
+    with ctx.obj.app() as services:
+        rows, total = services.ledger.transactions(find_user(services, user).id, limit=limit, offset=offset, kind=kind)
+    lines = [row.as_json(language()) for row in rows]
+    if as_json:
+        print_json(lines)
+    elif not rows:
+        hint(
+            "Операций нет. Пополнить: replyx users credit USER СУММА",
+            "There are no transactions. To add money: replyx users credit USER AMOUNT",
+        )
+    else:
+        columns = choose("id,когда,сумма,что", "id,when,amount,what")
+        print_table(
+            columns.split(","),
+            [
+                (row.id, f"{row.created_at:%Y-%m-%d %H:%M}", roubles(row.amount), said["description"])
+                for row, said in zip(rows, lines, strict=True)
+            ],
+        )
+        hint_more(offset + len(rows), total)
+
+
+@app.command()
+def verify(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Check the whole ledger: all entries sum to 0, cached balances are right; exit code 1 where they are not."""
+    from replyx.cli.exits import ExitCode
+    from replyx.cli.language import choose
+    from replyx.cli.output import print_json, print_record, roubles
+
+    with ctx.obj.app() as services:
+        report = services.ledger.verify()
+    if as_json:
+        print_json(report.as_json())
+    else:
+        print_record(
+            [
+                (choose("книга сходится", "the ledger is sound"), report.ok),
+                (choose("сумма всех записей, ₽", "sum of all entries, RUB"), roubles(report.sum_of_entries)),
+                (choose("переводы с ошибкой", "unbalanced transfers"), report.unbalanced_transfers),
+                (choose("расхождения у пользователей", "users that differ"), report.mismatched_users),
+                (choose("отрицательные балансы", "negative balances"), report.negative_users),
+                (choose("открытые удержания", "open holds"), report.open_holds),
+            ]
+        )
+    if not report.ok:
+        raise typer.Exit(ExitCode.EXIT_FAILED)

@@ -1,0 +1,34 @@
+"""`replyx bots`: the bot manager as a process of its own."""
+
+from __future__ import annotations
+
+import typer
+
+from replyx.cli.commands import single
+
+app = single()
+
+
+@app.command()
+def bots(ctx: typer.Context) -> None:
+    """Run the bot manager.
+
+    Needs redis.url; one at a time. Prints `ready bots (N configured)`.
+    """
+    from replyx.app import open_app
+    from replyx.bots.running import configured_bots, run_bots
+    from replyx.cli.output import line
+    from replyx.cli.roles import Roles, require_several_processes
+
+    config = ctx.obj.load(service=True)
+    require_several_processes(config, "bots")
+    roles = Roles()
+    roles.catch_signals()
+    services = open_app(config)
+    try:
+        roles.start("bots", lambda: run_bots(services, roles.stop))
+        line(f"ready bots ({configured_bots(services)} configured)")
+        roles.wait()
+    finally:
+        roles.end()
+        services.close()

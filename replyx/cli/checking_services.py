@@ -1,0 +1,110 @@
+"""Checks of what ReplyX keeps: AI keys, models of assistants, the knowledge index, the queue, processes."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from replyx.cli.findings import Finding, fault, good, refused, warning
+from replyx.errors import ReplyXError
+
+if TYPE_CHECKING:
+    from replyx.app import App
+
+#: Seconds after which an answer that is owed should have been begun.
+_LATE_SECONDS = 30.0
+
+
+def service_findings(app: App) -> list[Finding]:
+    """What is wrong with what is stored, and with who works on it."""
+    return [_administrator(app), _ai_tokens(app), *_models(app), _knowledge(app), _queue(app), _processes(app)]
+
+
+def _administrator(app: App) -> Finding:
+    from replyx.cli.invocation import first_administrator
+
+    found = first_administrator(app)
+    if found is None:
+        return warning(
+            "administrator", "нет ни одного", "there is none", "replyx users create EMAIL --admin --password-stdin"
+        )
+    return good("administrator", found.email, found.email)
+
+
+def _ai_tokens(app: App) -> Finding:
+    tokens = app.ai_tokens.list()
+    active = [token for token in tokens if token.is_active]
+    refusing = [token for token in tokens if token.disabled_reason]
+    if refusing:
+        names = ", ".join(f"{token.name}: {token.disabled_reason}" for token in refusing)
+        mend = f"replyx tokens test {refusing[0].id}"
+        return (warning if active else fault)("AI keys", f"отключены: {names}", f"switched off: {names}", mend)
+    if not active:
+        mend = "replyx tokens add --name N --base-url URL --models A,B"
+        return warning("AI keys", "нет: ответы цитатами", "none: answers are quotes", mend)
+    return good("AI keys", f"включено: {len(active)}", f"active: {len(active)}")
+
+
+def _models(app: App) -> list[Finding]:
+    """Assistants whose model nobody offers, and local models that nothing can run."""
+    from replyx.llm.shelf import PREFIX
+    from replyx.types import SYSTEM
+
+    offered = set(app.engines.models())
+    assistants, _ = app.assistants.list_for(SYSTEM, limit=10_000)
+    used = {row.ai_model for row in assistants if row.is_active}
+    found = [
+        fault(
+            "models",
+            f"у ассистента {row.id} модель {row.ai_model}, которой нет",
+            f"assistant {row.id} has the model {row.ai_model}, which is not there",
+            f"replyx assistants set {row.id} --model {app.engines.default_model()}",
+        )
+        for row in assistants
+        if row.is_active and row.ai_model not in offered
+    ]
+    if any(name.startswith(PREFIX) for name in used) and find_spec("llama_cpp") is None:
+        mend = 'pip install "replyx[local]"'
+        found.append(fault("models", "локальную модель нечем запустить", "nothing can run the local model", mend))
+    return found or [good("models", ", ".join(sorted(offered)), ", ".join(sorted(offered)))]
+
+
+def _knowledge(app: App) -> Finding:
+    try:
+        stats = app.knowledge.stats()
+    except (ReplyXError, OSError) as error:
+        ru = error.message("ru") if isinstance(error, ReplyXError) else str(error)
+        en = error.message("en") if isinstance(error, ReplyXError) else str(error)
+        return fault("knowledge", ru, en, "replyx knowledge rebuild")
+    figures = ", ".join(f"{name} {value}" for name, value in stats.items() if isinstance(value, int))
+    return good("knowledge", figures, figures)
+
+
+def _queue(app: App) -> Finding:
+    from replyx.dialogs.census import Census
+
+    try:
+        depth, oldest = Census(app.db, app.clock).waiting_replies()
+    except ReplyXError as error:
+        return refused("queue", error)
+    ru, en = f"ждут ответа: {depth}", f"answers owed: {depth}"
+    if depth and oldest > _LATE_SECONDS:
+        mend = "replyx up" if app.config.is_embedded else "replyx worker"
+        return fault("queue", f"{ru}, дольше всех {oldest:.0f} с", f"{en}, the oldest for {oldest:.0f} s", mend)
+    return good("queue", ru, en)
+
+
+def _processes(app: App) -> Finding:
+    beats = app.beats.list()
+    silent = [beat.name for beat in beats if not beat.alive]
+    alive = sorted({beat.role for beat in beats if beat.alive})
+    if not alive:
+        mend = "replyx up" if app.config.is_embedded else "systemctl start replyx.target"
+        return warning("processes", "ничего не запущено", "nothing runs", mend)
+    roles = ", ".join(alive)
+    if silent:
+        names = ", ".join(silent)
+        return warning(
+            "processes", f"{roles}; молчат: {names}", f"{roles}; silent: {names}", "journalctl -u 'replyx-*'"
+        )
+    return good("processes", roles, roles)

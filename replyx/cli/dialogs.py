@@ -1,0 +1,128 @@
+"""`replyx dialogs`: find, read, export and delete dialogs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from replyx.cli.commands import group
+from replyx.cli.flags import AsJson, Limit, Offset, Yes
+
+app = group("Dialogs with customers.")
+
+WhichDialog = Annotated[int, typer.Argument(metavar="DIALOG", help="Id.", show_default=False)]
+
+
+@app.command("list")
+def list_dialogs(
+    ctx: typer.Context,
+    assistant: Annotated[
+        str | None, typer.Option(metavar="ASSISTANT", help="Only this assistant's.", show_default=False)
+    ] = None,
+    status: Annotated[Literal["active", "archived"] | None, typer.Option(show_default=False)] = None,
+    handoff: Annotated[
+        Literal["none", "requested", "active", "released"] | None, typer.Option(show_default=False)
+    ] = None,
+    platform: Annotated[Literal["website", "telegram", "api"] | None, typer.Option(show_default=False)] = None,
+    limit: Limit = 50,
+    offset: Offset = 0,
+    as_json: AsJson = False,
+) -> None:
+    """List dialogs, the newest word first."""
+    from replyx.cli.invocation import find_assistant
+    from replyx.cli.language import choose
+    from replyx.cli.output import hint, hint_more, print_json, print_table
+    from replyx.dialogs.dialogs import DialogFilter
+    from replyx.types import SYSTEM
+
+    with ctx.obj.app() as services:
+        which = DialogFilter(
+            status=status,
+            handoff_status=handoff,
+            platform=platform,
+            assistant_id=None if assistant is None else find_assistant(services, assistant).id,
+            limit=limit,
+            offset=offset,
+        )
+        rows, total = services.dialogs.list_for(SYSTEM, which)
+    if as_json:
+        print_json([row.list_json() for row in rows])
+    elif not rows:
+        hint(
+            "Диалогов нет. Спросите: replyx ask АССИСТЕНТ ВОПРОС",
+            "There are no dialogs. Ask something: replyx ask ASSISTANT QUESTION",
+        )
+    else:
+        columns = choose("id,ассистент,канал,клиент,оператор,последнее", "id,assistant,channel,customer,handoff,last")
+        print_table(
+            columns.split(","),
+            [
+                (
+                    d.id,
+                    d.assistant_name,
+                    d.platform,
+                    d.first_name or d.telegram_username or d.email,
+                    d.handoff_status,
+                    d.last_message[:60],
+                )
+                for d in rows
+            ],
+        )
+        hint_more(offset + len(rows), total)
+
+
+@app.command()
+def show(ctx: typer.Context, dialog: WhichDialog, as_json: AsJson = False) -> None:
+    """Show a dialog with its messages."""
+    from replyx.cli.output import line, print_json
+    from replyx.types import SYSTEM
+
+    with ctx.obj.app() as services:
+        body = services.dialogs.export(SYSTEM, dialog)
+    if as_json:
+        print_json(body)
+        return
+    line(f"{body['assistant_name']} · {body['platform']} · {body['status']} · {body['handoff_status']}")
+    for message in body["messages"]:
+        line(f"\n[{message['seq']}] {message['created_at']} {message['sender']}\n{message['text']}")
+
+
+@app.command()
+def export(
+    ctx: typer.Context,
+    dialog: WhichDialog,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else standard output.", show_default=False)
+    ] = None,
+) -> None:
+    """Write a whole dialog as one JSON document."""
+    from replyx.cli.output import print_json, say
+    from replyx.types import SYSTEM
+
+    with ctx.obj.app() as services:
+        body = services.dialogs.export(SYSTEM, dialog)
+    if output is None:
+        print_json(body)
+        return
+    output.write_text(json.dumps(body, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    say(f"Записан: {output}", f"Written: {output}")
+
+
+@app.command()
+def delete(ctx: typer.Context, dialog: WhichDialog, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Delete a dialog with all that was said in it."""
+    from replyx.cli.asking import require_consent
+    from replyx.cli.output import print_json, say
+    from replyx.types import SYSTEM
+
+    with ctx.obj.app() as services:
+        services.dialogs.get(SYSTEM, dialog)
+        require_consent(f"Удалить диалог {dialog}?", f"Delete the dialog {dialog}?", yes=yes)
+        services.dialogs.delete(SYSTEM, dialog)
+    if as_json:
+        print_json({"id": dialog})
+    else:
+        say(f"Удалён диалог {dialog}", f"Deleted the dialog {dialog}")

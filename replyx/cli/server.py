@@ -1,0 +1,35 @@
+"""`replyx server`: the HTTP and socket server as a process of its own."""
+
+from __future__ import annotations
+
+import typer
+
+from replyx.cli.commands import single
+from replyx.cli.up import Host, Port
+
+app = single()
+
+
+@app.command()
+def server(ctx: typer.Context, host: Host = None, port: Port = None) -> None:
+    """Run the HTTP and socket server.
+
+    Needs redis.url; prints `ready http://H:P` once it serves.
+    """
+    from replyx.app import open_app
+    from replyx.cli.address import require_free
+    from replyx.cli.output import line
+    from replyx.cli.roles import Roles, require_several_processes
+    from replyx.server.serve import run_server
+
+    config = ctx.obj.load({"server.host": host, "server.port": port}, service=True)
+    require_several_processes(config, "server")
+    require_free(config)
+    roles = Roles()
+    roles.catch_signals()
+    services = open_app(config)
+    try:
+        run_server(services, roles.stop, lambda url: line(f"ready {url}"))
+    finally:
+        roles.end()
+        services.close()

@@ -1,0 +1,105 @@
+"""`replyx up`: server, worker and bots in one process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from replyx.cli.commands import single
+
+if TYPE_CHECKING:
+    from replyx.app import App
+    from replyx.cli.first_start import Administrator
+    from replyx.cli.roles import Roles
+
+app = single()
+
+Host = Annotated[str | None, typer.Option(metavar="H", help="Address to listen on.", show_default=False)]
+Port = Annotated[
+    int | None,
+    typer.Option(metavar="P", help="Port to listen on; 0: a free one.", min=0, max=65535, show_default=False),
+]
+
+
+@app.command()
+def up(
+    ctx: typer.Context,
+    host: Host = None,
+    port: Port = None,
+    admin_email: Annotated[
+        str | None, typer.Option(metavar="E", help="The first administrator's e-mail.", show_default=False)
+    ] = None,
+) -> None:
+    """Run everything in one process; nothing else is needed.
+
+    The first start makes the database, an administrator with a generated password and an assistant. Prints
+    `administrator EMAIL`, at the first start `password PASSWORD`, and `ready http://H:P` once it serves.
+    """
+    from replyx.app import open_app
+    from replyx.cli.address import require_free
+    from replyx.cli.first_start import ensure_administrator, migrate_if_empty
+    from replyx.cli.lock import hold_data_dir
+    from replyx.cli.roles import Roles
+
+    config = ctx.obj.load({"server.host": host, "server.port": port}, service=True)
+    roles = Roles()
+    roles.catch_signals()
+    with hold_data_dir(config.data_dir):
+        require_free(config)
+        if not config.database_url.startswith("sqlite:"):
+            migrate_if_empty(config)
+        services = open_app(config)
+        try:
+            administrator = ensure_administrator(services, admin_email)
+            _introduce(administrator)
+            _serve(services, roles, administrator)
+        finally:
+            services.close()
+
+
+def _serve(services: App, roles: Roles, administrator: Administrator | None) -> None:
+    from replyx.bots.running import run_bots
+    from replyx.cli.output import line
+    from replyx.server.serve import run_server
+    from replyx.worker.running import run_worker
+
+    def ready(url: str) -> None:
+        line(f"ready {url}")
+        _what_next(url, is_new=administrator is not None and administrator.password is not None)
+
+    roles.start("worker", lambda: run_worker(services, roles.stop))
+    roles.start("bots", lambda: run_bots(services, roles.stop))
+    try:
+        run_server(services, roles.stop, ready)
+    finally:
+        roles.end()
+
+
+def _introduce(administrator: Administrator | None) -> None:
+    """Before anything can go wrong: a generated password is shown this one time."""
+    from replyx.cli.output import hint, line
+
+    if administrator is None:
+        hint(
+            "Администратора нет. Создайте: replyx users create EMAIL --admin",
+            "There is no administrator. Make one: replyx users create EMAIL --admin",
+        )
+        return
+    line(f"administrator {administrator.email}")
+    if administrator.password is not None:
+        line(f"password {administrator.password}")
+
+
+def _what_next(url: str, *, is_new: bool) -> None:
+    from replyx.cli.output import hint
+
+    hint(
+        f"Консоль: {url}/   Демо виджета: {url}/demo   Остановить: Ctrl+C",
+        f"Console: {url}/   Widget demo: {url}/demo   Stop: Ctrl+C",
+    )
+    if is_new:
+        hint(
+            "Пароль показан один раз. Дальше: replyx knowledge add 1 ФАЙЛ.pdf",
+            "The password is shown this once. Next: replyx knowledge add 1 FILE.pdf",
+        )

@@ -1,0 +1,34 @@
+"""`replyx worker`: answers, documents and sweepers as a process of its own."""
+
+from __future__ import annotations
+
+import typer
+
+from replyx.cli.commands import single
+
+app = single()
+
+
+@app.command()
+def worker(ctx: typer.Context) -> None:
+    """Run a worker: answers, documents, sweepers.
+
+    Needs redis.url; any number may run. Prints `ready worker`.
+    """
+    from replyx.app import open_app
+    from replyx.cli.output import line
+    from replyx.cli.roles import Roles, require_several_processes
+    from replyx.worker.running import run_worker
+
+    config = ctx.obj.load(service=True)
+    require_several_processes(config, "worker")
+    roles = Roles()
+    roles.catch_signals()
+    services = open_app(config)
+    try:
+        roles.start("worker", lambda: run_worker(services, roles.stop))
+        line("ready worker")
+        roles.wait()
+    finally:
+        roles.end()
+        services.close()
