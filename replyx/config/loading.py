@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -134,9 +135,10 @@ def _from_text(row: Setting, text: str, where: str) -> Any:
 def _read_secret(path: str, where: str) -> str:
     try:
         return Path(path).expanduser().read_text(encoding="utf-8").strip()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "UTF-8?"
         raise ConfigError(
-            f"{where}: файл {path} не прочитать: {error.strerror}", f"{where}: {path} cannot be read: {error.strerror}"
+            f"{where}: файл {path} не прочитать: {reason}", f"{where}: {path} cannot be read: {reason}"
         ) from error
 
 
@@ -145,7 +147,9 @@ def _check(row: Setting, value: Any, where: str) -> None:
     if row.choices and value not in row.choices:
         allowed = ", ".join(row.choices)
         raise ConfigError(f"{label} = {value!r}: допустимо: {allowed}.", f"{label} = {value!r}: allowed are {allowed}.")
-    if (row.low is not None and value < row.low) or (row.high is not None and value > row.high):
+    # "Not inside" rather than "outside": nan is neither below nor above anything.
+    low, high = row.low, row.high
+    if low is not None and not (low <= value <= (sys.float_info.max if high is None else high)):
         span = f"{row.low:g}…{row.high:g}" if row.high is not None else f"≥ {row.low:g}"
         raise ConfigError(f"{label} = {value}: вне диапазона {span}.", f"{label} = {value}: outside {span}.")
 

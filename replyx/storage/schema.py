@@ -130,8 +130,14 @@ def _alone(db: Database) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
         return
+    # A migration, and waiting for another process's, may take longer than a request ever should.
+    limits = ("lock_timeout", "statement_timeout")
+    for name in limits:
+        db.native.execute_sql(f"SET {name} = 0")
     db.native.execute_sql("SELECT pg_advisory_lock(%s)", (_LOCK_KEY,))
     try:
         yield
     finally:
         db.native.execute_sql("SELECT pg_advisory_unlock(%s)", (_LOCK_KEY,))
+        for name in limits:
+            db.native.execute_sql(f"RESET {name}")

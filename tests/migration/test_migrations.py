@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from replyx.errors import ConfigError, SchemaOutdated, SchemaTooNew
 from replyx.storage.database import Database
-from replyx.storage.schema import ALL_TABLES, migrate, require_durability, require_schema, schema_status
+from replyx.storage.schema import ALL_TABLES, _alone, migrate, require_durability, require_schema, schema_status
 from tests.migration.schemas import NAMES, apply_up_to, describe, fill, rows
 from tests.support.postgres import PostgresServer
 from tests.support.processes import Box
@@ -141,6 +142,22 @@ def test_processes_that_migrate_at_once_do_it_once(empty_db: Database, empty_dat
     require_schema(empty_db)
 
 
+def test_a_long_migration_of_another_process_is_waited_for(empty_postgres_url: str) -> None:
+    first, second = (Database(empty_postgres_url, pool=2, timeout=0.2) for _ in range(2))
+
+    with ThreadPoolExecutor(1) as pool:
+        with first.connection(), _alone(first):
+            waiting = pool.submit(migrate, second)
+            wait_until(lambda: _waits_for_a_lock(first), 10, "nobody waits")
+            first.native.execute_sql("SELECT pg_sleep(0.5)")
+        assert waiting.result(10) == list(NAMES)
+
+    with second.connection():
+        assert second.native.execute_sql("SHOW lock_timeout").fetchone()[0] == "200ms"
+    first.close()
+    second.close()
+
+
 def test_a_fresh_database_is_durable(empty_db: Database) -> None:
     require_durability(empty_db)
 
@@ -153,6 +170,11 @@ def test_a_server_that_may_forget_is_refused(postgres_db: Database, postgres_url
 
     with pytest.raises(ConfigError, match="synchronous_commit = off, must be on"):
         require_durability(postgres_db)
+
+
+def _waits_for_a_lock(db: Database) -> bool:
+    count: int = db.native.execute_sql("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()[0]
+    return count > 0
 
 
 def _others(db: Database) -> bool:
