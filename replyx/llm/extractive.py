@@ -110,7 +110,8 @@ def _best_window(passage: Passage, units: list[Unit], weights: dict[str, float])
             continue
         covered: set[str] = set()
         for last in range(first, min(len(units), first + _MOST_SENTENCES)):
-            if units[last].end - unit.start > _MOST_CHARACTERS and last > first:
+            # A quotation runs over no heading: what follows is another matter.
+            if last > first and (units[last].end - unit.start > _MOST_CHARACTERS or _only_asks(text, units[last])):
                 break
             covered |= found[last]
             # What stands right under a heading or a question that says the words of the question is its answer.
@@ -125,13 +126,14 @@ def _best_window(passage: Passage, units: list[Unit], weights: dict[str, float])
 
 def _with_neighbours(text: str, units: list[Unit], first: int, last: int) -> tuple[int, int]:
     """The window made useful: a list whole with the words above it, a short sentence with what follows it."""
-    if _is_item(units, first) or _is_item(units, last) or (text[units[last].end - 1] == ":" and last + 1 < len(units)):
+    if units[first].is_item or units[last].is_item or (_promises(text, units[last]) and _item_at(units, last + 1)):
         return _whole_list(text, units, first, last)
     while last + 1 < len(units) and last - first + 1 < _MOST_SENTENCES:
         following = units[last + 1]
-        short = units[last].end - units[first].start < _SHORT
-        same = following.block == units[last].block or units[last].is_heading
-        if not short or not same or following.is_heading or following.end - units[first].start > _MOST_CHARACTERS:
+        short = units[last].end - units[first].start < _SHORT and following.block == units[last].block
+        if not (short or _promises(text, units[last])) or following.end - units[first].start > _MOST_CHARACTERS:
+            break
+        if _only_asks(text, following):
             break
         last += 1
     return first, last
@@ -141,7 +143,7 @@ def _whole_list(text: str, units: list[Unit], first: int, last: int) -> tuple[in
     start, end = first, last
     while start and units[start].is_item and units[start - 1].is_item:
         start -= 1
-    if start and units[start].is_item and text[units[start - 1].end - 1] == ":":
+    if start and units[start].is_item and _promises(text, units[start - 1]):
         start -= 1
     while (
         end + 1 < len(units) and units[end + 1].is_item and units[end + 1].end - units[start].start <= _MOST_CHARACTERS
@@ -151,8 +153,13 @@ def _whole_list(text: str, units: list[Unit], first: int, last: int) -> tuple[in
     return (start, end) if units[end].end - units[start].start <= _MOST_CHARACTERS else (first, last)
 
 
-def _is_item(units: list[Unit], index: int) -> bool:
-    return units[index].is_item
+def _item_at(units: list[Unit], index: int) -> bool:
+    return index < len(units) and units[index].is_item
+
+
+def _promises(text: str, unit: Unit) -> bool:
+    """It ends with a colon: the answer is what follows."""
+    return text[unit.end - 1] == ":"
 
 
 def _only_asks(text: str, unit: Unit) -> bool:

@@ -46,7 +46,7 @@ class LocalEngine:
         self._shelf = shelf
         self._clock = clock
         self._turn = threading.Lock()
-        self._model: _LoadedModel | None = None
+        self._model: LoadedModel | None = None
 
     def stream(self, request: EngineRequest, should_stop: ShouldStop) -> Generator[str, None, Usage]:
         """Yield the answer's pieces; return the tokens used. Stops between two tokens.
@@ -77,7 +77,7 @@ class LocalEngine:
         return True
 
     def _answer(
-        self, model: _LoadedModel, request: EngineRequest, should_stop: ShouldStop, deadline: float
+        self, model: LoadedModel, request: EngineRequest, should_stop: ShouldStop, deadline: float
     ) -> Generator[str, None, Usage]:
         fitted = model.fit(request)
         started = False
@@ -99,7 +99,7 @@ class LocalEngine:
             raise EngineFailed("The local model gave an empty answer", retryable=True)
         return Usage(prompt_tokens, count)
 
-    def _loaded(self, name: str) -> _LoadedModel:
+    def _loaded(self, name: str) -> LoadedModel:
         """The model, loaded if another one, or none, is in memory."""
         try:
             path = self._shelf.path(name)
@@ -107,7 +107,7 @@ class LocalEngine:
             raise EngineFailed(error.message_en, retryable=False) from error
         if self._model is None or self._model.path != str(path):
             self._forget()
-            self._model = _LoadedModel(str(path), self._config)
+            self._model = LoadedModel(str(path), self._config)
         return self._model
 
     def _forget(self) -> None:
@@ -116,7 +116,7 @@ class LocalEngine:
             model.close()
 
 
-class _LoadedModel:
+class LoadedModel:
     """One GGUF model in memory. Used by one thread at a time."""
 
     def __init__(self, path: str, config: Config) -> None:
@@ -194,8 +194,8 @@ class _LoadedModel:
                 replace(
                     p,
                     text=self._plain(p.text),
-                    heading=self._plain(p.heading or ""),
-                    filename=self._plain(p.filename or ""),
+                    heading=p.heading and self._plain(p.heading),
+                    filename=p.filename and self._plain(p.filename),
                 )
                 for p in request.passages
             ),

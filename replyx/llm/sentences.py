@@ -62,7 +62,9 @@ def _lines(text: str) -> list[tuple[int, int, str, bool]]:
         end -= len(line) - len(line.rstrip())
         kind = "item" if _BULLET.match(line) else "heading" if _is_heading(line) else "prose"
         previous = runs[-1][2] if runs else ""
-        if kind == "prose" and not blank_before and previous in ("prose", "item"):
+        # A heading that is broken into two lines goes on with a small letter.
+        goes_on = previous in ("prose", "item") or (previous == "heading" and line.lstrip()[0].islower())
+        if kind == "prose" and not blank_before and goes_on:
             runs[-1] = (runs[-1][0], end, previous, runs[-1][3])
         else:
             joins_list = kind == "item" and previous == "item"
