@@ -51,9 +51,10 @@ class Invocation:
         Raises:
             ConfigError, DatabaseUnavailable, SchemaTooNew, SchemaOutdated: as `open_app`.
         """
+        config = self.load()
         from replyx.app import open_app
 
-        opened = open_app(self.load())
+        opened = open_app(config)
         try:
             yield opened
         finally:
@@ -62,9 +63,10 @@ class Invocation:
     @contextmanager
     def database(self) -> Iterator[Database]:
         """The database alone, whatever its schema."""
+        config = self.load()
         from replyx.app import open_database
 
-        opened = open_database(self.load())
+        opened = open_database(config)
         try:
             yield opened
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -68,6 +69,7 @@ def run(arguments: Sequence[str]) -> int:
         # Not typer's own `standalone_mode`: errors are told in one place, and in the user's language.
         code = typer.main.get_command(root).main(args=_hoisted(arguments), prog_name="replyx", standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:
+        _let_debugging_be_heard()
         logger.debug("the command ended with an error", exc_info=error)
         from replyx.cli.output import report
 
@@ -78,6 +80,14 @@ def run(arguments: Sequence[str]) -> int:
 def main() -> None:
     """The console script."""
     sys.exit(run(sys.argv[1:]))
+
+
+def _let_debugging_be_heard() -> None:
+    """A traceback is for who asks for it, also of what went wrong before the settings were read."""
+    if os.environ.get("REPLYX_LOG__LEVEL", "").lower() == "debug":
+        from replyx.log import setup_logging
+
+        setup_logging("debug", as_json=False)
 
 
 def _hoisted(arguments: Sequence[str]) -> list[str]:

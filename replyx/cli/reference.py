@@ -38,7 +38,11 @@ def render_markdown() -> str:
 
 
 #: The same on every terminal.
-_FORM: dict[str, Any] = {"terminal_width": 100, "max_content_width": 100}
+_FORM: dict[str, Any] = {
+    "terminal_width": 100,
+    "max_content_width": 100,
+    "help_option_names": ["-h", "--help"],
+}
 
 
 def _described(command: Any, name: str, parent: Any) -> list[str]:
