@@ -7,13 +7,13 @@ import peewee
 from replyx.storage.accounts import User
 from replyx.storage.assistants import Assistant
 from replyx.storage.database import Table
-from replyx.storage.fields import JsonField, MomentField
+from replyx.storage.fields import IdField, JsonField, MomentField
 
 
 class Dialog(Table):
     """One customer's conversation with one assistant. `last_seq` numbers its events without a gap."""
 
-    id = peewee.BigAutoField()
+    id = IdField()
     assistant_id: int
     user_id: int
     assistant = peewee.ForeignKeyField(Assistant, backref="dialogs", on_delete="CASCADE")
@@ -58,7 +58,7 @@ class Reply(Table):
     message; a commit under an old fence is refused. Leases are the database's time in milliseconds.
     """
 
-    id = peewee.BigAutoField()
+    id = IdField()
     dialog_id: int
     dialog = peewee.ForeignKeyField(Dialog, backref="replies", on_delete="CASCADE")
     state = peewee.CharField(10, default="pending")

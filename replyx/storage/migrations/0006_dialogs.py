@@ -116,5 +116,9 @@ class Event(peewee.Model):
 
 def up(migrator: Any, db: Any) -> None:
     models = [Dialog, Reply, Message, Event]
+    # Else SQLite gives the id of a deleted row to the next one.
+    is_sqlite = db.__class__.__name__.endswith("SqliteDatabase")
+    for model in (Dialog, Reply):
+        model.id.constraints = [peewee.SQL("AUTOINCREMENT")] if is_sqlite else None
     with db.bind_ctx(models, bind_refs=False, bind_backrefs=False):
         db.create_tables(models)
