@@ -90,6 +90,7 @@ class RedisLimiter:
         """Prepare a client; nothing is opened yet."""
         from redis import Redis
         from redis.backoff import NoBackoff
+        from redis.exceptions import ConnectionError as Disconnected
         from redis.retry import Retry
 
         self._clock = clock
@@ -98,7 +99,8 @@ class RedisLimiter:
             redis_url,
             socket_timeout=_PATIENCE,
             socket_connect_timeout=_PATIENCE,
-            retry=Retry(NoBackoff(), 1),
+            # Once more after a broken connection; after a timeout the hit may have been counted.
+            retry=Retry(NoBackoff(), 1, supported_errors=(Disconnected,)),
         )
         self._script = self._redis.register_script(_SCRIPT)
         #: Until when Redis is not asked, on the monotonic clock; 0 while it is well.
