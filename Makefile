@@ -9,6 +9,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .ONESHELL:
+.NOTPARALLEL:
 .PHONY: help up test check bench docs lock packages clean
 
 PYTHON ?= python3

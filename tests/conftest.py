@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from replyx.config.loading import load_config
 from replyx.config.settings import Config
@@ -21,6 +22,10 @@ from tests.support.processes import Box, open_box
 from tests.support.redis import RedisServer
 
 guard.install()
+
+# The same examples on every machine, and no limit on time: two cores may be busy.
+settings.register_profile("replyx", derandomize=True, deadline=None)
+settings.load_profile("replyx")
 
 #: Seconds that tests wait for a lock or a connection, as the product's default.
 _TIMEOUT = 5.0

@@ -20,6 +20,7 @@ need postgresql "$(program postgres)" /usr/lib/postgresql/*/bin/postgres
 need redis-server "$(program redis-server)"
 need chromium "$(program chromium)"
 need chromium-driver "$(program chromedriver)"
+need systemd "$(program systemd-analyze)"
 # llama-cpp-python comes as source.
 need g++ "$(program c++)"
 for language in ru en; do

@@ -12,25 +12,24 @@ from pathlib import Path
 
 import pytest
 
-ADVICE = "apt-get install postgresql redis-server chromium chromium-driver"
+ADVICE = "apt-get install postgresql redis-server chromium chromium-driver systemd"
 
 
 def find_program(name: str) -> str:
     """The path of `name`; fails the test with the command to run where it is not installed."""
-    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: float(p.parent.name), reverse=True)
-    found = shutil.which(name) or next((str(p / name) for p in places if (p / name).is_file()), None)
-    if found is None:
-        pytest.fail(f"{name} is not installed. Run: {ADVICE}", pytrace=False)
-    return found
+    return _found(shutil.which(name), name)
 
 
 def find_postgres(name: str) -> str:
-    """A program of the newest PostgreSQL that Debian installed."""
-    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: float(p.parent.name), reverse=True)
-    found = next((str(p / name) for p in places if (p / name).is_file()), None) or shutil.which(name)
-    if found is None:
-        pytest.fail(f"PostgreSQL ({name}) is not installed. Run: {ADVICE}", pytrace=False)
-    return found
+    """A program of the newest PostgreSQL that Debian installed, whose folder is not in PATH; else one that is."""
+    newest = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda p: float(p.parts[4]))
+    return _found(str(newest[-1]) if newest else shutil.which(name), f"PostgreSQL ({name})")
+
+
+def _found(path: str | None, name: str) -> str:
+    if path is None:
+        pytest.fail(f"{name} is not installed. Run: {ADVICE}", pytrace=False)
+    return path
 
 
 def dying_with_us(command: Sequence[str], signal_name: str, user: str | None = None) -> list[str]:

@@ -50,6 +50,17 @@ def test_commands_of_the_documentation_exist() -> None:
     assert {(page, target) for page, target in named if target not in _targets()} == set()
 
 
+def test_links_between_pages_lead_somewhere() -> None:
+    pages = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("plugins/*.md")]
+    links = {
+        (page, target)
+        for page in pages
+        for target in re.findall(r"\]\((?!https?://|#|mailto:)([^)#\s]+)", page.read_text(encoding="utf-8"))
+    }
+
+    assert [f"{page.name}: {target}" for page, target in links if not (page.parent / target).exists()] == []
+
+
 def test_the_readme_starts_and_tests_with_the_commands_that_the_build_machine_uses() -> None:
     commands = re.findall(r"(?:^\$? *|`)(make [a-z]+)", _read("README.md"), re.MULTILINE)
 
