@@ -11,7 +11,7 @@ class Clock(Protocol):
     """Where the time of day and durations come from."""
 
     def now(self) -> datetime:
-        """The time of day, aware, in UTC."""
+        """The time of day, aware, in UTC, in whole milliseconds as the database keeps it."""
 
     def monotonic(self) -> float:
         """Seconds for measuring durations; never goes back."""
@@ -21,7 +21,8 @@ class SystemClock:
     """The machine's own clocks."""
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        moment = datetime.now(UTC)
+        return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
     def monotonic(self) -> float:
         return time.monotonic()
