@@ -35,13 +35,21 @@ HOMES = {
     "sqlite3": {"storage"},
 }
 
-#: Where every error may be caught, because nobody above could do anything with it: the outer edge of a process, a
-#: task, a plugin call, a listener, an effect.
+#: Where every error may be caught, because nobody above could do anything with it, and what ends there.
 CATCH_ALL = {
-    "replyx/storage/database.py",
-    "replyx/events/memory.py",
-    "replyx/cli/main.py",
-    "replyx/cli/roles.py",
+    "replyx/cli/main.py": "the process",
+    "replyx/cli/roles.py": "a role's thread",
+    "replyx/dialogs/answering.py": "an answer, which must end in words or a person",
+    "replyx/events/memory.py": "a listener",
+    "replyx/events/redis_inlet.py": "a connection that is made anew",
+    "replyx/server/middleware.py": "a request",
+    "replyx/server/repeating.py": "work that is tried again",
+    "replyx/server/ws/conversation.py": "a frame",
+    "replyx/server/ws/endpoint.py": "a socket",
+    "replyx/storage/database.py": "an effect after the commit",
+    "replyx/worker/actors/declaring.py": "a task",
+    "replyx/worker/running.py": "loading ahead, which the first question repeats",
+    "replyx/worker/schedule.py": "a scheduled job",
 }
 
 FORBIDDEN_NAMES = {"util", "utils", "helper", "helpers", "common", "misc"}
@@ -166,12 +174,12 @@ def test_every_error_is_caught_only_at_the_outer_edge_and_then_logged() -> None:
         (source, node)
         for source in sources("replyx", "plugins")
         for node in ast.walk(source.tree)
-        if isinstance(node, ast.ExceptHandler) and _catches_all(node) and not _contains(node, ast.Raise)
+        if isinstance(node, ast.ExceptHandler) and _catches_all(node) and not isinstance(node.body[-1], ast.Raise)
     ]
 
     assert [f"{s.name}:{n.lineno}" for s, n in handlers if s.name not in CATCH_ALL] == [], "not an outer edge"
-    assert [f"{s.name}:{n.lineno}" for s, n in handlers if not _logs(n)] == [], "not logged"
-    assert CATCH_ALL - {source.name for source, _ in handlers} == set(), "no longer needed"
+    assert [f"{s.name}:{n.lineno}" for s, n in handlers if not _tells(n)] == [], "not logged"
+    assert set(CATCH_ALL) - {source.name for source, _ in handlers} == set(), "no longer needed"
 
 
 def test_no_error_is_passed_over() -> None:
@@ -208,10 +216,7 @@ def _catches_all(handler: ast.ExceptHandler) -> bool:
     return any(isinstance(kind, ast.Name) and kind.id in ("Exception", "BaseException") for kind in kinds)
 
 
-def _contains(node: ast.AST, kind: type[ast.AST]) -> bool:
-    return any(isinstance(inner, kind) for inner in ast.walk(node))
-
-
-def _logs(handler: ast.ExceptHandler) -> bool:
-    calls = (inner.func for inner in ast.walk(handler) if isinstance(inner, ast.Call))
-    return any(isinstance(call, ast.Attribute) and ast.unparse(call).startswith("logger.") for call in calls)
+def _tells(handler: ast.ExceptHandler) -> bool:
+    """Whether the error is logged, or reported to whoever typed the command."""
+    calls = [ast.unparse(inner.func) for inner in ast.walk(handler) if isinstance(inner, ast.Call)]
+    return any(call.startswith("logger.") or call == "report" for call in calls)
