@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from replyx.clock import Clock, SystemClock
-from replyx.errors import ConfigError
+from replyx.errors import ConfigError, ServiceUnavailable
 
 if TYPE_CHECKING:
     import redis
@@ -41,6 +41,23 @@ def open_redis(url: str) -> redis.Redis:
             "redis.url: redis://host:6379/0, rediss://… or unix://PATH.",
         ) from error
     return client
+
+
+def memory_in_use(url: str) -> int:
+    """Bytes that the Redis at `url` holds.
+
+    Raises:
+        ServiceUnavailable: it does not answer.
+    """
+    import redis
+
+    client = open_redis(url)
+    try:
+        return int(client.info("memory")["used_memory"])
+    except (redis.RedisError, OSError) as error:
+        raise ServiceUnavailable("Redis не отвечает", "Redis does not answer") from error
+    finally:
+        client.close()
 
 
 class Pause:

@@ -54,6 +54,11 @@ class Database:
         self.native = _sqlite(url, pool, timeout) if self.is_sqlite else _postgres(url, pool, timeout)
         proxy.initialize(self.native)
 
+    @property
+    def connections_in_use(self) -> int:
+        """Connections of the pool that threads hold at this moment."""
+        return len(self.native._in_use)  # noqa: SLF001 - the pool tells it nowhere else
+
     @contextmanager
     def connection(self) -> Iterator[None]:
         """Hold a connection for this thread; inside another `connection()` it is the same one.

@@ -1,0 +1,114 @@
+"""A route as data: its URL, who may call it, what it takes, what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, cast
+
+from pydantic import BaseModel
+from starlette.requests import Request
+
+from replyx.app import App
+from replyx.assistants.views import AssistantView
+from replyx.errors import NotAuthenticated
+from replyx.server.context import RequestContext, context_of
+from replyx.server.front import Front
+from replyx.server.limits import Limit
+from replyx.types import Actor, Role
+
+
+class Permission(StrEnum):
+    """Who may call a route; what it takes to prove it is in `gate.py`."""
+
+    ANONYMOUS = "anonymous"
+    USER = "user"
+    ADMIN = "admin"
+    #: A widget's visitor, of the one dialog in the URL.
+    VISITOR = "visitor"
+    #: A page that holds an assistant's site token.
+    SITE = "site"
+
+
+@dataclass
+class Call:
+    """One request to one route, after the gate."""
+
+    front: Front
+    request: Request
+    actor: Actor = Actor(Role.ANONYMOUS)
+    #: The token that proved the actor.
+    credential: str = ""
+    #: The assistant of the site token or of the visitor's dialog.
+    assistant: AssistantView | None = None
+    body: Any = None
+    query: Any = None
+
+    @property
+    def app(self) -> App:
+        return self.front.app
+
+    @property
+    def context(self) -> RequestContext:
+        return context_of(self.request.scope)
+
+    @property
+    def language(self) -> str:
+        return self.context.language
+
+    @property
+    def id(self) -> int:
+        """The row's id in the URL."""
+        return cast(int, self.request.path_params["id"])
+
+    @property
+    def user_id(self) -> int:
+        """The user who calls. Raises NotAuthenticated where nobody has proven to be one."""
+        if self.actor.user_id is None:
+            raise NotAuthenticated
+        return self.actor.user_id
+
+    @property
+    def dialog_id(self) -> int:
+        """The visitor's dialog. Raises NotAuthenticated where no visitor calls."""
+        if self.actor.dialog_id is None:
+            raise NotAuthenticated
+        return self.actor.dialog_id
+
+    @property
+    def site(self) -> AssistantView:
+        """The assistant whose widget calls. Raises NotAuthenticated where there is none."""
+        if self.assistant is None:
+            raise NotAuthenticated
+        return self.assistant
+
+    def count_items(self, total: int) -> None:
+        """Say how many there are of what the answer shows a page of."""
+        self.context.headers["X-Total-Count"] = str(total)
+
+
+#: Answers JSON (a dict or a list), None for no content, or a Response.
+Handler = Callable[[Call], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One method of one URL."""
+
+    method: str
+    path: str
+    permission: Permission
+    handler: Handler
+    summary: str
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    status: int = 200
+    limit: Limit = Limit.API
+    #: False for pages, which are no part of the API's description.
+    in_schema: bool = True
+
+    @property
+    def is_widget(self) -> bool:
+        """Whether pages of other sites call it."""
+        return self.permission in (Permission.SITE, Permission.VISITOR)

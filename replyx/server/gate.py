@@ -1,0 +1,81 @@
+"""The gate before every route: who is asking, may they, not too often. In a thread, before any body is read."""
+
+from __future__ import annotations
+
+from replyx.errors import InsufficientPermissions, NotAuthenticated
+from replyx.server.endpoint import Call, Endpoint, Permission
+from replyx.server.limits import peer_of
+from replyx.server.origins import header
+from replyx.server.widget_door import open_assistant, require_origin
+
+
+def enter(call: Call, endpoint: Endpoint) -> None:
+    """Prove the caller and count the call.
+
+    Raises:
+        NotAuthenticated, TokenExpired: the token is missing or no good. InsufficientPermissions: not for this caller,
+            or not from this origin. NotFound: the visitor's dialog is another. RateLimited: too often.
+    """
+    try:
+        subject = _PROOFS[endpoint.permission](call)
+    except NotAuthenticated:
+        # Guessing is counted where it comes from.
+        call.front.limits.count(endpoint.limit, peer_of(call.request.scope.get("client")), call.context)
+        raise
+    call.front.limits.count(endpoint.limit, subject, call.context)
+    if endpoint.permission is Permission.ADMIN and not call.actor.is_admin:
+        raise InsufficientPermissions
+
+
+def bearer_token(call: Call) -> str:
+    """The token of `Authorization: Bearer …`. Raises NotAuthenticated where there is none, or several headers."""
+    scheme, _, token = (header(call.request.scope, b"authorization") or "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise NotAuthenticated
+    return token.strip()
+
+
+def _anonymous(call: Call) -> str:
+    return peer_of(call.request.scope.get("client"))
+
+
+def _user(call: Call) -> str:
+    call.credential = bearer_token(call)
+    call.actor = call.app.accounts.authenticate(call.credential)
+    return f"user:{call.actor.user_id}"
+
+
+def _site(call: Call) -> str:
+    call.assistant = call.app.assistants.by_site_token(header(call.request.scope, b"x-site-token") or "")
+    _check_origin(call, needs_one=True)
+    return peer_of(call.request.scope.get("client"))
+
+
+def _visitor(call: Call) -> str:
+    call.credential = bearer_token(call)
+    key = str(call.request.path_params["key"])
+    call.actor = call.app.sessions.authenticate(call.credential, key)
+    dialog = call.app.dialogs.get(call.actor, call.dialog_id)
+    call.assistant = open_assistant(call.app, dialog.assistant_id)
+    # A browser leaves the origin out of what a page reads from its own server, and only of that.
+    _check_origin(call, needs_one=call.request.method not in ("GET", "HEAD"))
+    return f"visitor:{call.dialog_id}"
+
+
+def _check_origin(call: Call, *, needs_one: bool) -> None:
+    origin = header(call.request.scope, b"origin")
+    if origin is None and not needs_one:
+        return
+    own = call.front.origins.own(call.request.scope)
+    require_origin(call.app, call.site, origin, own)
+    if origin not in own:
+        call.context.allow_origin = origin
+
+
+_PROOFS = {
+    Permission.ANONYMOUS: _anonymous,
+    Permission.USER: _user,
+    Permission.ADMIN: _user,
+    Permission.VISITOR: _visitor,
+    Permission.SITE: _site,
+}

@@ -1,0 +1,104 @@
+"""/api/admin: keys to AI, users and their money, for administrators."""
+
+from __future__ import annotations
+
+import secrets
+
+from replyx.accounts.views import UserView
+from replyx.billing.money import kopecks
+from replyx.billing.wording import CREDIT
+from replyx.clock import iso
+from replyx.dialogs.census import UserFigures
+from replyx.server.bodies import Body, Text
+from replyx.server.endpoint import Call
+from replyx.types import Json
+
+
+class NewAiToken(Body):
+    name: Text
+    token: Text
+    model_access: list[Text]
+    base_url: Text = ""
+    daily_limit: int = 0
+    monthly_limit: int = 0
+    priority: int = 1
+    notes: Text = ""
+
+
+class AiTokenChanges(Body):
+    name: Text = ""
+    token: Text = ""
+    model_access: list[Text] = []
+    base_url: Text = ""
+    daily_limit: int = 0
+    monthly_limit: int = 0
+    priority: int = 1
+    is_active: bool = True
+    notes: Text = ""
+
+
+class Credit(Body):
+    #: Roubles.
+    amount: float
+    description: Text = ""
+
+
+async def list_ai_tokens(call: Call) -> list[Json]:
+    rows = await call.app.call(call.app.ai_tokens.list)
+    call.count_items(len(rows))
+    return [row.as_json() for row in rows]
+
+
+async def create_ai_token(call: Call) -> Json:
+    made = await call.app.call(call.app.ai_tokens.add, **call.body.model_dump(exclude_unset=True))
+    return made.as_json()
+
+
+async def show_ai_token(call: Call) -> Json:
+    found = await call.app.call(call.app.ai_tokens.get, call.id)
+    return found.as_json()
+
+
+async def change_ai_token(call: Call) -> Json:
+    changes = call.body.model_dump(exclude_unset=True)
+    changed = await call.app.call(call.app.ai_tokens.update, call.id, **changes)
+    return changed.as_json()
+
+
+async def delete_ai_token(call: Call) -> None:
+    await call.app.call(call.app.ai_tokens.remove, call.id)
+
+
+async def list_users(call: Call) -> Json:
+    def read() -> Json:
+        users, total = call.app.accounts.list_users(call.query.limit, call.query.offset)
+        figures = call.app.census.of_users([user.id for user in users])
+        return {"users": [_user_json(user, figures[user.id]) for user in users], "total": total}
+
+    return await call.app.call(read)
+
+
+async def credit_user(call: Call) -> Json:
+    def credit() -> Json:
+        call.app.ledger.credit(
+            call.id,
+            kopecks(call.body.amount),
+            kind="credit",
+            key=f"admin:{call.user_id}:{secrets.token_hex(12)}",
+            description=call.body.description.strip()[:200] or CREDIT,
+        )
+        return call.app.ledger.balance(call.id).as_json()
+
+    return await call.app.call(credit)
+
+
+def _user_json(user: UserView, figures: UserFigures) -> Json:
+    own = user.as_json()
+    kept = ("id", "email", "first_name", "last_name", "is_admin", "balance")
+    return {
+        **{name: own[name] for name in kept},
+        **figures.as_json(),
+        "is_active": user.is_active,
+        "created_at": own["created_at"],
+        "last_login_at": iso(user.last_login_at) if user.last_login_at else None,
+    }

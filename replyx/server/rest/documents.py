@@ -1,0 +1,105 @@
+"""/api/documents: uploading, listing and deleting what an assistant reads."""
+
+from __future__ import annotations
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from replyx.errors import BadRequest, FileTooLarge, ValidationFailed
+from replyx.server.bodies import Id, Page, Query, bounded, checked
+from replyx.server.endpoint import Call
+from replyx.server.validation import issue_of
+from replyx.types import Json
+
+#: What a multipart body has around its file: boundaries, headers, the other field.
+_AROUND_FILE = 65_536
+
+
+class DocumentList(Page):
+    assistant_id: Id | None = None
+
+
+class UploadFields(Query):
+    """The fields beside the file."""
+
+    assistant_id: Id
+
+
+async def upload(call: Call) -> Json:
+    form = await _read_form(call.request, call.app.config.knowledge.max_file_bytes)
+    async with _Closing(form):
+        file, assistant_id = _parts(form)
+        document = await call.app.call(
+            call.app.knowledge.add_document,
+            call.actor,
+            assistant_id,
+            file.filename or "",
+            file.file,
+            file.content_type,
+        )
+        return document.as_json(call.language)
+
+
+async def list_all(call: Call) -> list[Json]:
+    rows, total = await call.app.call(call.app.knowledge.list_documents, call.actor, **call.query.model_dump())
+    call.count_items(total)
+    return [row.as_json(call.language) for row in rows]
+
+
+async def show(call: Call) -> Json:
+    document = await call.app.call(call.app.knowledge.get_document, call.actor, call.id)
+    return document.as_json(call.language)
+
+
+async def delete(call: Call) -> None:
+    await call.app.call(call.app.knowledge.delete_document, call.actor, call.id)
+
+
+class _Closing:
+    """Closes a form's temporary files at the end of the block."""
+
+    def __init__(self, form: FormData) -> None:
+        self._form = form
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._form.close()
+
+
+async def _read_form(request: Request, most_bytes: int) -> FormData:
+    """The multipart body, its file in a temporary file once it is over a mebibyte.
+
+    Raises:
+        FileTooLarge: it is over `most_bytes`; nothing beyond was read. BadRequest: it is no multipart body.
+    """
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise BadRequest(
+            "Ожидается multipart/form-data с полями file и assistant_id",
+            "multipart/form-data with the fields file and assistant_id is expected",
+        )
+    receive = bounded(request.scope, request.receive, most_bytes + _AROUND_FILE, FileTooLarge)
+    stream = Request(request.scope, receive).stream()
+    try:
+        return await MultiPartParser(request.headers, stream, max_files=2, max_fields=4, max_part_size=1024).parse()
+    except MultiPartException as error:
+        raise BadRequest(
+            "Тело multipart/form-data не разобрать", "The multipart/form-data body cannot be read"
+        ) from error
+
+
+def _parts(form: FormData) -> tuple[UploadFile, int]:
+    """The file and the assistant's id. Raises ValidationFailed where a field is missing, unknown or given twice."""
+    names = [name for name, _ in form.multi_items()]
+    issues = [issue_of("extra_forbidden", name[:100]) for name in names if name not in ("file", "assistant_id")]
+    issues += [issue_of("duplicate_key", name) for name in ("file", "assistant_id") if names.count(name) > 1]
+    file, assistant_id = form.get("file"), form.get("assistant_id")
+    if not isinstance(file, UploadFile):
+        issues.append(issue_of("missing", "file"))
+    if not isinstance(assistant_id, str):
+        issues.append(issue_of("missing", "assistant_id"))
+    if issues or not isinstance(file, UploadFile):
+        raise ValidationFailed(issues)
+    return file, checked(UploadFields, {"assistant_id": assistant_id}).assistant_id

@@ -1,0 +1,38 @@
+"""/api/users: a user's own profile and password."""
+
+from __future__ import annotations
+
+from replyx.server.bodies import Body, Text
+from replyx.server.endpoint import Call
+from replyx.server.rest.auth import session_json
+from replyx.types import Json
+
+
+class Profile(Body):
+    first_name: Text | None = None
+    last_name: Text | None = None
+
+
+class NewPassword(Body):
+    current_password: str
+    new_password: Text
+
+
+async def show_me(call: Call) -> Json:
+    user = await call.app.call(call.app.accounts.me, call.actor)
+    return user.as_json()
+
+
+async def change_me(call: Call) -> Json:
+    user = await call.app.call(call.app.accounts.update_profile, call.actor, **call.body.model_dump())
+    return user.as_json()
+
+
+async def change_password(call: Call) -> Json:
+    def change() -> Json:
+        call.app.accounts.change_password(call.actor, call.body.current_password, call.body.new_password)
+        # Every earlier token has just ended, the caller's too.
+        user = call.app.accounts.me(call.actor)
+        return session_json(call.app.accounts.issue_access(user), user)
+
+    return await call.app.call(change)

@@ -1,0 +1,102 @@
+"""Every URL of the server on one line: who may call it, what it takes, what it answers with."""
+
+# A table: what belongs to one URL stands on one line.
+# ruff: noqa: E501
+
+from __future__ import annotations
+
+from replyx.server.bodies import Page
+from replyx.server.endpoint import Endpoint, Permission
+from replyx.server.limits import Limit
+from replyx.server.openapi import show_openapi
+from replyx.server.rest import (
+    admin,
+    assistants,
+    auth,
+    balance,
+    dialogs,
+    documents,
+    health,
+    knowledge,
+    users,
+    widget,
+)
+from replyx.server.web import pages
+
+ANONYMOUS, USER, ADMIN = Permission.ANONYMOUS, Permission.USER, Permission.ADMIN
+VISITOR, SITE = Permission.VISITOR, Permission.SITE
+GET, POST, PUT, DELETE = "GET", "POST", "PUT", "DELETE"
+
+# fmt: off
+ROUTES: tuple[Endpoint, ...] = (
+    Endpoint(POST, "/api/auth/login", ANONYMOUS, auth.login, "Log in", body=auth.Login, limit=Limit.LOGIN),
+    Endpoint(POST, "/api/auth/register", ANONYMOUS, auth.register, "Register", body=auth.Register, status=201),
+    Endpoint(POST, "/api/auth/logout", USER, auth.logout, "Log out: the token ends"),
+    Endpoint(POST, "/api/auth/refresh", USER, auth.refresh, "A fresh token for a living one"),
+    Endpoint(POST, "/api/ws-ticket", USER, auth.make_ticket, "A ticket that opens one socket", status=201),
+
+    Endpoint(GET, "/api/users/me", USER, users.show_me, "The caller's profile"),
+    Endpoint(PUT, "/api/users/me", USER, users.change_me, "Change the caller's names", body=users.Profile),
+    Endpoint(POST, "/api/users/change-password", USER, users.change_password, "Change the password; every token ends", body=users.NewPassword),
+
+    Endpoint(GET, "/api/assistants", USER, assistants.list_all, "The caller's assistants", query=Page),
+    Endpoint(POST, "/api/assistants", USER, assistants.create, "Create an assistant", body=assistants.NewAssistant, status=201),
+    Endpoint(GET, "/api/assistants/{id:int}", USER, assistants.show, "One assistant"),
+    Endpoint(PUT, "/api/assistants/{id:int}", USER, assistants.change, "Change what is sent", body=assistants.AssistantChanges),
+    Endpoint(DELETE, "/api/assistants/{id:int}", USER, assistants.delete, "Delete an assistant with its dialogs and documents", status=204),
+    Endpoint(POST, "/api/assistants/{id:int}/site-token", USER, assistants.rotate_site_token, "Replace the site token"),
+    Endpoint(GET, "/api/assistants/{id:int}/embed", USER, assistants.show_embed, "The line that embeds the widget"),
+
+    Endpoint(GET, "/api/dialogs", USER, dialogs.list_all, "Dialogs, newest word first", query=dialogs.DialogList),
+    Endpoint(GET, "/api/dialogs/{id:int}", USER, dialogs.show, "One dialog"),
+    Endpoint(PUT, "/api/dialogs/{id:int}", USER, dialogs.change, "Archive a dialog, or bring it back", body=dialogs.DialogChanges),
+    Endpoint(DELETE, "/api/dialogs/{id:int}", USER, dialogs.delete, "Delete a dialog with all that was said", status=204),
+    Endpoint(GET, "/api/dialogs/{id:int}/messages", USER, dialogs.list_messages, "Messages, oldest first", query=dialogs.After),
+    Endpoint(POST, "/api/dialogs/{id:int}/messages", USER, dialogs.say, "An operator's message", body=dialogs.OperatorMessage, status=201),
+    Endpoint(GET, "/api/dialogs/{id:int}/events", USER, dialogs.list_events, "Events, oldest first", query=dialogs.After),
+    Endpoint(GET, "/api/dialogs/{id:int}/export", USER, dialogs.export, "The whole dialog as one object"),
+    Endpoint(POST, "/api/dialogs/{id:int}/handoff/request", USER, dialogs.request_handoff, "Ask for a person", body=dialogs.HandoffRequest),
+    Endpoint(POST, "/api/dialogs/{id:int}/handoff/take", USER, dialogs.take, "Take a dialog over", body=dialogs.HandoffTake),
+    Endpoint(POST, "/api/dialogs/{id:int}/handoff/release", USER, dialogs.release, "Give a dialog back to the assistant"),
+
+    Endpoint(POST, "/api/documents/upload", USER, documents.upload, "Upload a document", status=201, limit=Limit.UPLOAD),
+    Endpoint(GET, "/api/documents", USER, documents.list_all, "Documents", query=documents.DocumentList),
+    Endpoint(GET, "/api/documents/{id:int}", USER, documents.show, "One document"),
+    Endpoint(DELETE, "/api/documents/{id:int}", USER, documents.delete, "Delete a document", status=204),
+    Endpoint(GET, "/api/qa-knowledge", USER, knowledge.list_qa, "Prepared answers", query=knowledge.QaList),
+    Endpoint(POST, "/api/qa-knowledge", USER, knowledge.create_qa, "Add a prepared answer", body=knowledge.NewQa, status=201),
+    Endpoint(GET, "/api/qa-knowledge/{id:int}", USER, knowledge.show_qa, "One prepared answer"),
+    Endpoint(PUT, "/api/qa-knowledge/{id:int}", USER, knowledge.change_qa, "Change a prepared answer", body=knowledge.QaChanges),
+    Endpoint(DELETE, "/api/qa-knowledge/{id:int}", USER, knowledge.delete_qa, "Delete a prepared answer", status=204),
+    Endpoint(GET, "/api/knowledge/search", USER, knowledge.search, "Search what an assistant knows", query=knowledge.Search),
+
+    Endpoint(GET, "/api/balance", USER, balance.show, "The caller's balance"),
+    Endpoint(GET, "/api/balance/transactions", USER, balance.list_transactions, "Every movement of it", query=balance.Statement),
+
+    Endpoint(GET, "/api/admin/ai-tokens", ADMIN, admin.list_ai_tokens, "AI keys, masked"),
+    Endpoint(POST, "/api/admin/ai-tokens", ADMIN, admin.create_ai_token, "Add an AI key", body=admin.NewAiToken, status=201),
+    Endpoint(GET, "/api/admin/ai-tokens/{id:int}", ADMIN, admin.show_ai_token, "One AI key, masked"),
+    Endpoint(PUT, "/api/admin/ai-tokens/{id:int}", ADMIN, admin.change_ai_token, "Change an AI key", body=admin.AiTokenChanges),
+    Endpoint(DELETE, "/api/admin/ai-tokens/{id:int}", ADMIN, admin.delete_ai_token, "Delete an AI key", status=204),
+    Endpoint(GET, "/api/admin/users", ADMIN, admin.list_users, "All users", query=Page),
+    Endpoint(POST, "/api/admin/users/{id:int}/credit", ADMIN, admin.credit_user, "Put money on a user's balance", body=admin.Credit),
+    Endpoint(GET, "/api/admin/system/health", ADMIN, health.show, "How every part is"),
+
+    Endpoint(POST, "/api/widget/sessions", SITE, widget.open_session, "Open a visitor's dialog", body=widget.NewSession, status=201),
+    Endpoint(GET, "/api/widget/dialogs/{key}/messages", VISITOR, widget.list_messages, "Messages, where sockets are blocked", query=dialogs.After),
+    Endpoint(POST, "/api/widget/dialogs/{key}/messages", VISITOR, widget.say, "A visitor's message", body=widget.VisitorMessage, status=201),
+
+    Endpoint(GET, "/healthz", ANONYMOUS, health.alive, "Whether the process lives", limit=Limit.NONE),
+    Endpoint(GET, "/readyz", ANONYMOUS, health.ready, "Whether it can do its work", limit=Limit.NONE),
+    Endpoint(GET, "/openapi.json", ANONYMOUS, show_openapi, "This description", limit=Limit.NONE),
+
+    Endpoint(GET, "/", ANONYMOUS, pages.console, "The console", limit=Limit.NONE, in_schema=False),
+    Endpoint(GET, "/demo", ANONYMOUS, pages.demo, "The widget on a page of the appliance's own", limit=Limit.NONE, in_schema=False),
+    Endpoint(GET, "/demo/config.json", ANONYMOUS, pages.demo_config, "What the demo shows", query=pages.Demo, in_schema=False),
+    Endpoint(GET, "/widget.js", ANONYMOUS, pages.widget, "The widget's script", limit=Limit.NONE, in_schema=False),
+    Endpoint(GET, "/static/{path:path}", ANONYMOUS, pages.static, "Files of the pages", limit=Limit.NONE, in_schema=False),
+)
+# fmt: on
+
+#: The socket's URL; what opens it is in ws/entrance.py.
+SOCKET_PATH = "/ws/dialogs/{dialog_id}"

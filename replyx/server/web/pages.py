@@ -1,0 +1,102 @@
+"""Pages and scripts: the console, the demo, the widget and its files, with headers that keep strangers' code out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+
+from replyx.assistants.views import AssistantView
+from replyx.errors import NotFound
+from replyx.server.bodies import Query, Text
+from replyx.server.endpoint import Call
+from replyx.types import SYSTEM, Json
+
+STATIC = Path(__file__).with_name("static")
+
+_PAGE_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+#: Asked for again each time, and answered with 304 where nothing has changed.
+_REVALIDATE = "no-cache"
+
+
+class Demo(Query):
+    site_token: Text | None = None
+
+
+async def console(call: Call) -> Response:
+    return await _file(call, "console.html")
+
+
+async def demo(call: Call) -> Response:
+    return await _file(call, "demo.html")
+
+
+async def widget(call: Call) -> Response:
+    response = await _file(call, "widget.js")
+    # Any page may load it; what it may then do, the assistant's list of domains decides.
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    response.headers["Cache-Control"] = "public, max-age=300"
+    return response
+
+
+async def static(call: Call) -> Response:
+    return await _file(call, str(call.request.path_params["path"]))
+
+
+async def demo_config(call: Call) -> Json:
+    """What the demo page shows, and the site token that it talks with."""
+
+    def read() -> Json:
+        assistant = _demo_assistant(call)
+        _, documents = call.app.knowledge.list_documents(SYSTEM, assistant_id=assistant.id, limit=1)
+        return {
+            "site_token": assistant.site_token,
+            "assistant_name": assistant.name,
+            "welcome_text": assistant.welcome_text,
+            "engine": assistant.ai_model,
+            "documents": documents,
+        }
+
+    return await call.app.call(read)
+
+
+def _demo_assistant(call: Call) -> AssistantView:
+    if not call.app.config.demo.enabled:
+        raise NotFound("Демонстрация выключена: demo.enabled = false", "The demo is off: demo.enabled = false")
+    if call.query.site_token is not None:
+        return call.app.assistants.by_site_token(call.query.site_token)
+    assistant = call.app.assistants.demo()
+    if assistant is None:
+        raise NotFound(
+            "Показывать пока нечего: создайте ассистента и включите website_integration.",
+            "There is nothing to show yet: create an assistant and switch website_integration on.",
+        )
+    return assistant
+
+
+async def _file(call: Call, name: str) -> Response:
+    """A file of the package with its ETag; 304 where the browser has it. Raises NotFound."""
+    try:
+        response = await StaticFiles(directory=STATIC, check_dir=False).get_response(name, call.request.scope)
+    except HTTPException as error:
+        raise NotFound from error
+    response.headers["Cache-Control"] = _REVALIDATE
+    if response.headers.get("content-type", "").startswith("text/html"):
+        response.headers["Content-Security-Policy"] = _PAGE_POLICY
+    return response

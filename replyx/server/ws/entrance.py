@@ -1,0 +1,74 @@
+"""The door of the socket: who is it, may they listen to this dialog, from this page. Runs in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from replyx.app import App
+from replyx.dialogs.views import DialogView
+from replyx.errors import InsufficientPermissions, NotAuthenticated, TokenExpired
+from replyx.server.widget_door import open_assistant, require_origin
+from replyx.server.ws.hub import Hub
+from replyx.server.ws.topic import Topic
+from replyx.types import SYSTEM, Actor, Channel, Role
+
+#: Digits of the largest id; a dialog's key is longer.
+_LONGEST_ID = 18
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a socket was let in for. `head` was read after the topic was opened."""
+
+    actor: Actor
+    dialog_id: int
+    assistant_id: int
+    channel: Channel
+    topic: Topic
+    head: int
+    #: The other site that a visitor's page is on; None for the appliance's own pages and for users.
+    foreign_origin: str | None
+
+
+def enter(app: App, hub: Hub, name: str, token: str, origin: str | None, own_origins: Collection[str]) -> Entry:
+    """Let a socket in to the dialog `name`: an id for a user's token or ticket, the key for a visitor's token.
+
+    Raises:
+        NotAuthenticated, TokenExpired: the token is no good. NotFound: no such dialog for it.
+        InsufficientPermissions: the page's origin is refused.
+    """
+    by_id = name.isascii() and name.isdigit() and len(name) <= _LONGEST_ID
+    actor = _user(app, token) if by_id else app.sessions.authenticate(token, name)
+    dialog = app.dialogs.get(actor, int(name) if by_id else actor.dialog_id or 0)
+    foreign = None if origin is None or origin in own_origins else origin
+    if actor.role is Role.VISITOR:
+        require_origin(app, open_assistant(app, dialog.assistant_id), origin, own_origins)
+    else:
+        _check_users_page(app, dialog, foreign)
+        foreign = None
+    topic = hub.watch(dialog.id)
+    try:
+        head = app.dialogs.get(actor, dialog.id).last_seq
+    except BaseException:
+        hub.release(topic)
+        raise
+    return Entry(actor, dialog.id, dialog.assistant_id, Channel(dialog.platform), topic, head, foreign)
+
+
+def _user(app: App, token: str) -> Actor:
+    try:
+        return app.accounts.authenticate(token)
+    except TokenExpired:
+        raise
+    except NotAuthenticated:
+        return app.accounts.authenticate_ticket(token)
+
+
+def _check_users_page(app: App, dialog: DialogView, foreign_origin: str | None) -> None:
+    """Programs send no origin; a page of another site must be one that the assistant lists."""
+    if foreign_origin is None:
+        return
+    assistant = app.assistants.get(SYSTEM, dialog.assistant_id)
+    if not app.assistants.origin_allowed(assistant, foreign_origin, ()):
+        raise InsufficientPermissions

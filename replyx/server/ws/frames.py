@@ -1,0 +1,74 @@
+"""Frames that clients send: parsed and checked; and how frames for them are written."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+from pydantic import Field
+
+from replyx.errors import ValidationFailed
+from replyx.server.bodies import Body, MessageKey, Seq, Text, checked, parse_object
+from replyx.types import Json
+
+#: Asks a client whether it lives, and its answer; bare texts by the contract.
+PING, PONG = "__ping__", "__pong__"
+
+
+class Auth(Body):
+    """The first frame, where the URL has no token."""
+
+    token: Annotated[str, Field(max_length=4096)]
+
+
+class SendMessage(Body):
+    text: str
+    client_msg_id: MessageKey | None = None
+    operator_name: Text | None = None
+
+
+class Typing(Body):
+    operator_name: Text | None = None
+
+
+class Read(Body):
+    """How far the sender has read."""
+
+    seq: Seq
+
+
+class Resume(Body):
+    """Which event the client saw last; what came after it is sent."""
+
+    last_seq: Seq
+
+
+ClientFrame = Auth | SendMessage | Typing | Read | Resume
+
+_KINDS: dict[str, type[ClientFrame]] = {
+    "auth": Auth,
+    "send_message": SendMessage,
+    "typing": Typing,
+    "read": Read,
+    "resume": Resume,
+}
+
+
+def parse_frame(text: str) -> ClientFrame:
+    """The frame in `text`.
+
+    Raises:
+        BadRequest: it is no JSON object. ValidationFailed: its type is unknown, or a field of it is refused.
+    """
+    fields = parse_object(text)
+    kind = fields.pop("type", None)
+    model = _KINDS.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        known = ", ".join(_KINDS)
+        raise ValidationFailed.of("type", f"Неизвестный тип. Допустимо: {known}", f"Unknown type. Allowed: {known}")
+    return checked(model, fields)
+
+
+def written(payload: Json) -> str:
+    """`payload` as the text of a frame."""
+    return json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
