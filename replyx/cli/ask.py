@@ -133,7 +133,7 @@ def _price(services: App, assistant: AssistantView, message: MessageView) -> int
 def _show(message: MessageView, price: int, stream: _Stream, *, as_json: bool) -> None:
     from replyx.billing.money import rubles
     from replyx.cli.language import choose
-    from replyx.cli.output import line, print_json, print_table, roubles
+    from replyx.cli.output import line, print_json, print_table, roubles, shortened
 
     if as_json:
         body = {name: message.as_json()[name] for name in ("text", "outcome", "engine", "sources", "reply_id")}
@@ -144,7 +144,10 @@ def _show(message: MessageView, price: int, stream: _Stream, *, as_json: bool) -
         columns = choose("документ,страница,раздел,балл", "document,page,section,score")
         print_table(
             columns.split(","),
-            [(s["filename"] or f"Q&A {s.get('qa_id')}", s["page"], s["heading"], s["score"]) for s in message.sources],
+            [
+                (s["filename"] or f"Q&A {s.get('qa_id')}", s["page"], shortened(s["heading"], 60), s["score"])
+                for s in message.sources
+            ],
         )
     line(choose(f"движок {message.engine} · {roubles(price)} ₽", f"engine {message.engine} · {roubles(price)} RUB"))
 

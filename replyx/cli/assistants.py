@@ -11,6 +11,7 @@ from replyx.cli.flags import AsJson, Limit, Offset, WhichAssistant, Yes
 
 if TYPE_CHECKING:
     from replyx.assistants.views import AssistantView
+    from replyx.config.settings import Config
 
 app = group("Assistants: prompt, model, channels, price.")
 
@@ -93,7 +94,7 @@ def create(
     )
     with ctx.obj.app() as services:
         made = services.assistants.create(acting_for(services, user), name=name, **given)
-    _show(made, as_json=as_json)
+        _show(made, services.config, as_json=as_json)
     if not as_json:
         hint(f"Дальше: replyx knowledge add {made.id} ФАЙЛ…", f"Next: replyx knowledge add {made.id} FILE…")
 
@@ -142,7 +143,7 @@ def show(ctx: typer.Context, assistant: WhichAssistant, as_json: AsJson = False)
     from replyx.cli.invocation import find_assistant
 
     with ctx.obj.app() as services:
-        _show(find_assistant(services, assistant), as_json=as_json, public_url=_public_url(services.config))
+        _show(find_assistant(services, assistant), services.config, as_json=as_json)
 
 
 @app.command("set")
@@ -187,7 +188,7 @@ def set_fields(
     )
     with ctx.obj.app() as services:
         found = find_assistant(services, assistant)
-        _show(services.assistants.update(SYSTEM, found.id, changes), as_json=as_json)
+        _show(services.assistants.update(SYSTEM, found.id, changes), services.config, as_json=as_json)
 
 
 @app.command()
@@ -205,6 +206,7 @@ def delete(ctx: typer.Context, assistant: WhichAssistant, yes: Yes = False, as_j
             f"Delete '{found.name}' with its documents and dialogs?",
             yes=yes,
         )
+        services.knowledge.forget_assistant(found.id)
         services.assistants.delete(SYSTEM, found.id)
     if as_json:
         print_json({"id": found.id, "name": found.name})
@@ -243,11 +245,7 @@ def _ask_token() -> str:
     return ask_secret("Токен бота", "Bot token", from_stdin=True, flag="--telegram-token-stdin")
 
 
-def _public_url(config: Any) -> str:
-    return config.server.public_url or f"http://{config.server.host}:{config.server.port}"
-
-
-def _show(view: AssistantView, *, as_json: bool, public_url: str | None = None) -> None:
+def _show(view: AssistantView, config: Config, *, as_json: bool) -> None:
     from replyx.cli.language import choose
     from replyx.cli.output import print_json, print_record, roubles
 
@@ -267,7 +265,8 @@ def _show(view: AssistantView, *, as_json: bool, public_url: str | None = None) 
         (choose("цена, ₽", "price, RUB"), default if view.price is None else roubles(view.price)),
         (choose("порог", "threshold"), default if view.answer_threshold is None else view.answer_threshold),
     ]
-    if view.site_token and public_url:
+    if view.site_token:
+        public_url = config.server.public_url or f"http://{config.server.host}:{config.server.port}"
         script = f'<script src="{public_url}/widget.js" data-site-token="{view.site_token}" async></script>'
         rows.append((choose("виджет", "widget"), script))
     print_record(rows)

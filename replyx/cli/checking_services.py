@@ -71,20 +71,25 @@ def _models(app: App) -> list[Finding]:
 
 def _knowledge(app: App) -> Finding:
     try:
+        app.knowledge.warm_up()
         stats = app.knowledge.stats()
-    except (ReplyXError, OSError) as error:
-        ru = error.message("ru") if isinstance(error, ReplyXError) else str(error)
-        en = error.message("en") if isinstance(error, ReplyXError) else str(error)
-        return fault("knowledge", ru, en, "replyx knowledge rebuild")
-    figures = ", ".join(f"{name} {value}" for name, value in stats.items() if isinstance(value, int))
-    return good("knowledge", figures, figures)
+    except ReplyXError as error:
+        return refused("knowledge", error)
+    chunks, failed = stats["chunks"], stats["documents"]["failed"]
+    if chunks and not stats["is_loaded"]:
+        return fault("knowledge", "индекс не открыть", "the index cannot be opened", "replyx knowledge rebuild")
+    ru, en = f"фрагментов: {chunks}", f"chunks: {chunks}"
+    if failed:
+        mend = "replyx knowledge list"
+        return warning(
+            "knowledge", f"{ru}; не прочитано документов: {failed}", f"{en}; failed documents: {failed}", mend
+        )
+    return good("knowledge", ru, en)
 
 
 def _queue(app: App) -> Finding:
-    from replyx.dialogs.census import Census
-
     try:
-        depth, oldest = Census(app.db, app.clock).waiting_replies()
+        depth, oldest = app.census.waiting_replies()
     except ReplyXError as error:
         return refused("queue", error)
     ru, en = f"ждут ответа: {depth}", f"answers owed: {depth}"

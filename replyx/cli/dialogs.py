@@ -34,7 +34,7 @@ def list_dialogs(
     """List dialogs, the newest word first."""
     from replyx.cli.invocation import find_assistant
     from replyx.cli.language import choose
-    from replyx.cli.output import hint, hint_more, print_json, print_table
+    from replyx.cli.output import hint, hint_more, print_json, print_table, shortened
     from replyx.dialogs.dialogs import DialogFilter
     from replyx.types import SYSTEM
 
@@ -66,7 +66,7 @@ def list_dialogs(
                     d.platform,
                     d.first_name or d.telegram_username or d.email,
                     d.handoff_status,
-                    d.last_message[:60],
+                    shortened(d.last_message, 60),
                 )
                 for d in rows
             ],

@@ -132,7 +132,7 @@ def search(
     """Show the passages that an answer to QUERY would rest on, and whether they are enough for one."""
     from replyx.cli.invocation import find_assistant
     from replyx.cli.language import choose
-    from replyx.cli.output import hint, print_json, print_table, say
+    from replyx.cli.output import hint, print_json, print_table, say, shortened
 
     with ctx.obj.app() as services:
         found = find_assistant(services, assistant)
@@ -151,7 +151,10 @@ def search(
     columns = choose("балл,документ,страница,раздел,текст", "score,document,page,section,text")
     print_table(
         columns.split(","),
-        [(f"{p.score:.3f}", p.filename, p.page, p.heading, " ".join(p.text.split())[:160]) for p in result.passages],
+        [
+            (f"{p.score:.3f}", p.filename, p.page, shortened(p.heading, 40), shortened(p.text, 100))
+            for p in result.passages
+        ],
     )
     if result.answerable:
         say("Ответ будет дан.", "This is enough for an answer.")
@@ -168,7 +171,7 @@ def rebuild(ctx: typer.Context, assistant: MaybeAssistant = None, as_json: AsJso
 
     with ctx.obj.app() as services, bars(shown=not as_json) as shown:
         only = None if assistant is None else find_assistant(services, assistant).id
-        chunks = services.knowledge.rebuild(only, shown.start("LanceDB"))
+        chunks = services.knowledge.rebuild(only, shown.count("LanceDB"))
     if as_json:
         print_json({"chunks": chunks})
     else:

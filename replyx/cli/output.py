@@ -88,6 +88,12 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     console.print(table)
 
 
+def shortened(text: str | None, characters: int) -> str | None:
+    """`text` on one line, cut where a table would be torn by it."""
+    plain = None if text is None else _one_line(text)
+    return plain if plain is None or len(plain) <= characters else plain[: characters - 1] + "…"
+
+
 def print_record(fields: Iterable[tuple[str, object]]) -> None:
     """One thing for people: a field a line."""
     rows = [(name, _cell(value)) for name, value in fields]

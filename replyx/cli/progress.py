@@ -47,6 +47,13 @@ class Bars:
 
         return move
 
+    def count(self, name: str) -> Callable[[int, int], None] | None:
+        """A bar for `name` that is moved by (done, of); None where nothing is shown."""
+        if self._progress is None:
+            return None
+        task = self._progress.add_task(name, total=None, detail="")
+        return lambda done, total: self._progress.update(task, completed=done, total=total, detail=f"{done}/{total}")
+
     def finish(self) -> None:
         """Leave no bar that still moves."""
         if self._progress is not None:

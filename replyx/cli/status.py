@@ -29,11 +29,10 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 
 def _collected(services: App) -> dict[str, Any]:
-    from replyx.dialogs.census import Census
     from replyx.dialogs.dialogs import DialogFilter
     from replyx.types import SYSTEM
 
-    depth, oldest = Census(services.db, services.clock).waiting_replies()
+    depth, oldest = services.census.waiting_replies()
     return {
         "processes": [beat.as_json() for beat in services.beats.list()],
         "queue": {"depth": depth, "oldest_seconds": round(oldest, 1)},
