@@ -12,6 +12,8 @@ from replyx.storage.fields import JsonField, MomentField
 class Document(Table):
     """An uploaded file. `status` is processing → completed | failed; `lease_until` is the database's time in ms."""
 
+    assistant_id: int
+
     id = peewee.BigAutoField()
     assistant = peewee.ForeignKeyField(Assistant, backref="documents", on_delete="CASCADE")
     filename = peewee.CharField(255)
@@ -39,6 +41,8 @@ class Document(Table):
 
 class QaPair(Table):
     """A question with the answer to give word for word."""
+
+    assistant_id: int
 
     id = peewee.BigAutoField()
     assistant = peewee.ForeignKeyField(Assistant, backref="qa_pairs", on_delete="CASCADE")

@@ -1,0 +1,133 @@
+"""Documents as people handle them: uploaded, listed, deleted."""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO
+
+from replyx.clock import Clock
+from replyx.errors import NotFound
+from replyx.knowledge.corpus import Corpus
+from replyx.knowledge.formats import sniff
+from replyx.knowledge.uploads import Uploads, as_label
+from replyx.knowledge.vectors import VectorStore
+from replyx.knowledge.views import DocumentView
+from replyx.storage.assistants import Assistant
+from replyx.storage.database import Database
+from replyx.storage.knowledge import Chunk, Document, QaPair
+from replyx.tasks.names import DOCUMENT_INGEST
+from replyx.tasks.queue import TaskQueue
+from replyx.types import Actor, Role
+
+#: Largest id that both databases hold: a larger one is simply not found.
+_MAX_ID = 2**63 - 1
+
+
+class Documents:
+    """Rows and files of documents."""
+
+    def __init__(
+        self, db: Database, clock: Clock, queue: TaskQueue, corpus: Corpus, uploads: Uploads, store: VectorStore
+    ) -> None:
+        self._db, self._clock, self._queue = db, clock, queue
+        self._corpus, self._uploads, self._store = corpus, uploads, store
+
+    def add(
+        self, actor: Actor, assistant_id: int, filename: str, content: BinaryIO, content_type: str | None
+    ) -> DocumentView:
+        """Store a file and ask for it to be read."""
+        access_assistant(self._db, actor, assistant_id)
+        stored = self._uploads.store(content)
+        try:
+            label = as_label(filename)
+            kind = sniff(stored.head, label, content_type)
+            with self._db.transaction():
+                row = Document.create(
+                    assistant=assistant_id,
+                    filename=label,
+                    content_type=kind.value,
+                    size=stored.size,
+                    sha256=stored.sha256,
+                    storage_name=stored.name,
+                    created_at=self._clock.now(),
+                )
+                self._db.after_commit(lambda: self._queue.send(DOCUMENT_INGEST, row.id))
+        except BaseException:
+            self._uploads.remove(stored.name)
+            raise
+        return DocumentView.of(row)
+
+    def list_for(
+        self, actor: Actor, assistant_id: int | None, limit: int, offset: int
+    ) -> tuple[list[DocumentView], int]:
+        """Documents, newest first, and how many there are in all."""
+        with self._db.connection():
+            query = Document.select().join(Assistant).where(owned_by(actor))
+            if assistant_id is not None:
+                query = query.where(Document.assistant == min(assistant_id, _MAX_ID))
+            rows = query.order_by(Document.id.desc()).limit(limit).offset(offset)
+            return [DocumentView.of(row) for row in rows], query.count()
+
+    def get(self, actor: Actor, document_id: int) -> DocumentView:
+        with self._db.connection():
+            return DocumentView.of(self._access(actor, document_id))
+
+    def delete(self, actor: Actor, document_id: int) -> None:
+        """Delete row, chunks, file; the index at once where this process has it open, else by the next upkeep."""
+        with self._db.transaction():
+            row = self._access(actor, document_id)
+            Chunk.delete().where(Chunk.document == row.id).execute()
+            if not Document.delete().where(Document.id == row.id).execute():
+                raise _no_document()
+            self._corpus.changed(row.assistant_id)
+            self._db.after_commit(lambda: self._uploads.remove(row.storage_name))
+            self._db.after_commit(lambda: self._store.if_open(lambda store: store.remove_document(document_id)))
+
+    def forget_assistant(self, assistant_id: int) -> None:
+        """Delete everything that an assistant knows."""
+        with self._db.transaction():
+            stored: Any = Document.select(Document.storage_name).where(Document.assistant == assistant_id).tuples()
+            names = [row[0] for row in stored]
+            for table in (Chunk, Document, QaPair):
+                table.delete().where(table.assistant == assistant_id).execute()
+            self._corpus.changed(assistant_id)
+            self._db.after_commit(lambda: self._uploads.remove(*names))
+            self._db.after_commit(lambda: self._store.if_open(lambda store: store.remove_assistant(assistant_id)))
+
+    def remove_forgotten_files(self) -> int:
+        """Delete files whose upload was cut short before its row was written."""
+        with self._db.connection():
+            rows: Any = Document.select(Document.storage_name).tuples()
+            known = {row[0] for row in rows}
+        return self._uploads.remove_forgotten(known)
+
+    def _access(self, actor: Actor, document_id: int) -> Document:
+        query = Document.select().join(Assistant).where((Document.id == min(document_id, _MAX_ID)) & owned_by(actor))
+        row: Document | None = query.first()
+        if row is None:
+            raise _no_document()
+        return row
+
+
+def owned_by(actor: Actor) -> Any:
+    """The condition on assistants under which `actor` may know of what they know; the command line may of all."""
+    if actor.role is Role.SYSTEM:
+        return Assistant.id.is_null(False)
+    if actor.role in (Role.OWNER, Role.ADMIN):
+        return Assistant.user == actor.user_id
+    return Assistant.id.is_null()
+
+
+def access_assistant(db: Database, actor: Actor, assistant_id: int) -> None:
+    """Let pass who may change what the assistant knows.
+
+    Raises:
+        NotFound: there is no such assistant, or it is another's.
+    """
+    with db.connection():
+        owned = Assistant.select().where((Assistant.id == min(assistant_id, _MAX_ID)) & owned_by(actor))
+        if not owned.exists():
+            raise NotFound("Ассистент не найден", "No such assistant")
+
+
+def _no_document() -> NotFound:
+    return NotFound("Документ не найден", "No such document")

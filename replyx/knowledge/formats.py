@@ -1,0 +1,98 @@
+"""Which format an uploaded file has, by what is in it; the name only helps where text could be several things."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from replyx.errors import UnsupportedFormat, ValidationFailed
+
+#: Bytes from the start of a file that `sniff` wants to see.
+HEAD = 65_536
+
+#: How files of other formats begin, and what to call them.
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"PK\x03\x04", "ZIP, DOCX, XLSX…"), (b"\xd0\xcf\x11\xe0", "DOC, XLS"), (b"{\\rtf", "RTF"),
+    (b"\x89PNG", "PNG"), (b"\xff\xd8\xff", "JPEG"), (b"GIF8", "GIF"), (b"BM", "BMP"),
+    (b"II*\x00", "TIFF"), (b"MM\x00*", "TIFF"), (b"SQLite format", "SQLite"), (b"%!PS", "PostScript"),
+    (b"RIFF", "WEBP, WAV, AVI"), (b"\x1f\x8b", "GZIP"), (b"7z\xbc\xaf", "7Z"), (b"Rar!", "RAR"), (b"BZh", "BZIP2"),
+    (b"\x7fELF", "ELF"), (b"MZ", "EXE"), (b"ID3", "MP3"), (b"OggS", "OGG"), (b"AT&TFORM", "DJVU"),
+)  # fmt: skip
+#: Text formats that would be read badly as running text.
+_OTHER_TEXT = ("csv", "tsv", "json", "jsonl", "xml", "svg", "eml", "rtf", "ics", "vcf", "tex", "yaml", "yml", "sql")
+_HTML = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_OTHER_MARKUP = re.compile(r"\s*(?:<\?xml\b|<svg\b|<!doctype\s+svg)", re.IGNORECASE)
+_TAG = re.compile(r"<(?:p|div|h[1-6]|table|ul|ol|span|a|br|article|section)\b[^>]*>", re.IGNORECASE)
+_MARKDOWN = re.compile(r"^(?:#{1,6} \S|```|\|.+\|\s*$)", re.MULTILINE)
+
+
+class Format(StrEnum):
+    """What ReplyX can read; the value is the content type that is stored."""
+
+    PDF = "application/pdf"
+    HTML = "text/html"
+    MARKDOWN = "text/markdown"
+    TEXT = "text/plain"
+
+
+def sniff(head: bytes, filename: str, content_type: str | None = None) -> Format:
+    """The format of a file that begins with `head` (its first `HEAD` bytes).
+
+    Raises:
+        ValidationFailed: the file is empty. UnsupportedFormat: it is of none of the formats; details has `supported`.
+    """
+    if not head.strip(b"\x00\t\n\r\x0c ") or not head.removeprefix(b"\xef\xbb\xbf").strip():
+        raise ValidationFailed.of(
+            "file", "Файл пуст. Загрузите файл с текстом.", "The file is empty. Upload one with text."
+        )
+    if b"%PDF-" in head[:1024]:
+        return Format.PDF
+    extension = _extension(filename)
+    if extension == "pdf":
+        raise _refused("это не PDF, хотя имя так говорит", "it is no PDF, though its name says so")
+    for magic, name in _MAGIC:
+        if head.startswith(magic) and not (len(magic) == 2 and _is_text(head)):
+            raise _refused(f"это {name}", f"it is {name}")
+    if not _is_text(head):
+        raise _refused("это двоичный файл", "it is a binary file")
+    return _text_format(head, extension, content_type)
+
+
+def _text_format(head: bytes, extension: str, content_type: str | None) -> Format:
+    start = _loosely(head)
+    if _HTML.search(start[:4096]) or (extension in ("html", "htm", "xhtml") and _TAG.search(start)):
+        return Format.HTML
+    if _OTHER_MARKUP.match(start) or extension in _OTHER_TEXT:
+        raise _refused(f"это {extension.upper() or 'XML'}", f"it is {extension.upper() or 'XML'}")
+    if extension in ("md", "markdown", "mdown") or content_type == Format.MARKDOWN:
+        return Format.MARKDOWN
+    if not extension and len(_MARKDOWN.findall(start)) >= 2:
+        return Format.MARKDOWN
+    return Format.TEXT
+
+
+def _extension(filename: str) -> str:
+    found = re.search(r"\.([A-Za-z]{2,8})$", filename.strip())
+    return found.group(1).lower() if found else ""
+
+
+def _is_text(head: bytes) -> bool:
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return True
+    # Text has tabs, line ends, form feeds and, rarely, an escape; never NUL.
+    odd = sum(byte < 32 and byte not in (9, 10, 12, 13, 27) for byte in head)
+    return b"\x00" not in head and odd * 100 <= len(head)
+
+
+def _loosely(head: bytes) -> str:
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return head.decode("utf-16", errors="replace")
+    return head.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
+
+
+def _refused(ru: str, en: str) -> UnsupportedFormat:
+    return UnsupportedFormat(
+        f"Неподдерживаемый формат файла: {ru}. Подходят PDF, Markdown, HTML и простой текст.",
+        f"Unsupported file format: {en}. PDF, Markdown, HTML and plain text will do.",
+        details={"supported": [f.value for f in Format]},
+    )

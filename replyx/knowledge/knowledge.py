@@ -1,0 +1,223 @@
+"""What an assistant knows: documents, Q&A pairs, and the search over both. The one door for the layers above."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, BinaryIO
+
+import peewee
+
+from replyx.clock import Clock
+from replyx.config.settings import Config
+from replyx.errors import ServiceUnavailable
+from replyx.events.bus import Bus
+from replyx.knowledge.corpus import Corpus
+from replyx.knowledge.documents import Documents
+from replyx.knowledge.embedders import make_embedder
+from replyx.knowledge.index import Index
+from replyx.knowledge.ingestion import Ingestion
+from replyx.knowledge.qa import QaPairs
+from replyx.knowledge.uploads import Uploads
+from replyx.knowledge.vectors import IndexBroken, VectorStore
+from replyx.knowledge.views import DocumentView, IngestProgress, QaView, SearchResult
+from replyx.storage.database import Database
+from replyx.storage.knowledge import Chunk, Document, QaPair
+from replyx.tasks.queue import TaskQueue
+from replyx.types import Actor
+
+logger = logging.getLogger(__name__)
+
+#: Score from which the best passage is good enough to answer from; scores are calibrated to it (see `ranking.py`).
+THRESHOLD = 0.5
+#: Passages below this are of no use to anyone.
+_NOISE = 0.02
+#: Longest question that is searched for, in characters: what follows adds time and no meaning.
+_MAX_QUERY = 2000
+
+
+class Knowledge:
+    """Documents, Q&A pairs and search of all assistants."""
+
+    def __init__(self, db: Database, bus: Bus, clock: Clock, queue: TaskQueue, config: Config) -> None:
+        """Wire the parts; nothing is opened or loaded before it is used.
+
+        Raises:
+            ConfigError: the embedder that is configured is not installed.
+        """
+        self._db = db
+        settings = config.knowledge
+        self._embedder = make_embedder(settings.embedder)
+        self._store = VectorStore(
+            config.knowledge_uri, config.data_dir / "knowledge.lock", self._embedder.id, self._embedder.dim
+        )
+        self._corpus = Corpus(db)
+        self._index = Index(self._corpus, self._store, self._embedder)
+        uploads = Uploads(config.data_dir / "uploads", settings.max_file_bytes)
+        self._documents = Documents(db, clock, queue, self._corpus, uploads, self._store)
+        self._ingestion = Ingestion(db, self._corpus, uploads, self._index, self._store, settings)
+        self._qa = QaPairs(db, clock, self._corpus, self._index, self._store)
+
+    def add_document(
+        self, actor: Actor, assistant_id: int, filename: str, content: BinaryIO, content_type: str | None = None
+    ) -> DocumentView:
+        """Store a file and ask a worker to read it; `filename` is kept only as a label.
+
+        Raises:
+            NotFound: no such assistant of the actor's. ValidationFailed: the file is empty.
+            FileTooLarge: over `knowledge.max_file_bytes`. UnsupportedFormat: none of the formats that can be read.
+        """
+        return self._documents.add(actor, assistant_id, filename, content, content_type)
+
+    def list_documents(
+        self, actor: Actor, *, assistant_id: int | None = None, limit: int = 50, offset: int = 0
+    ) -> tuple[list[DocumentView], int]:
+        """The actor's documents, newest first, and how many there are in all."""
+        return self._documents.list_for(actor, assistant_id, limit, offset)
+
+    def get_document(self, actor: Actor, document_id: int) -> DocumentView:
+        """Raises NotFound where there is none of the actor's."""
+        return self._documents.get(actor, document_id)
+
+    def delete_document(self, actor: Actor, document_id: int) -> None:
+        """Delete a document, its chunks, its file and its rows of the index; it is not found from now on.
+
+        Raises:
+            NotFound: there is none of the actor's.
+        """
+        self._documents.delete(actor, document_id)
+
+    def ingest(self, document_id: int, progress: Callable[[IngestProgress], None] | None = None) -> DocumentView | None:
+        """Read a document that waits, up to `completed` or `failed`; None where it is another's or needs nothing."""
+        return self._ingestion.ingest(document_id, progress)
+
+    def due_documents(self) -> list[int]:
+        """Ids of documents that wait and that nobody is reading."""
+        return self._ingestion.due()
+
+    def add_qa(self, actor: Actor, assistant_id: int, question: str, answer: str, tags: Iterable[str] = ()) -> QaView:
+        """Raises NotFound for another's assistant, ValidationFailed for a field that is empty or too long."""
+        return self._qa.add(actor, assistant_id, question, answer, tags)
+
+    def list_qa(
+        self,
+        actor: Actor,
+        assistant_id: int | None = None,
+        q: str | None = None,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> tuple[list[QaView], int]:
+        """The actor's pairs, newest first, and how many there are; `q` keeps those that contain it."""
+        return self._qa.list_for(actor, assistant_id, q, limit, offset)
+
+    def get_qa(self, actor: Actor, qa_id: int) -> QaView:
+        """Raises NotFound where there is none of the actor's."""
+        return self._qa.get(actor, qa_id)
+
+    def update_qa(
+        self,
+        actor: Actor,
+        qa_id: int,
+        question: str | None = None,
+        answer: str | None = None,
+        tags: Iterable[str] | None = None,
+    ) -> QaView:
+        """Change what is given. Raises NotFound, ValidationFailed."""
+        return self._qa.update(actor, qa_id, question, answer, tags)
+
+    def delete_qa(self, actor: Actor, qa_id: int) -> None:
+        """Raises NotFound where there is none of the actor's."""
+        self._qa.delete(actor, qa_id)
+
+    def match_qa(self, assistant_id: int, question: str) -> QaView | None:
+        """The prepared answer to `question`, if its pair's question is the same or surely means the same."""
+        return self._qa.match(assistant_id, question[:_MAX_QUERY])
+
+    def search(self, assistant_id: int, query: str, limit: int = 6, threshold: float | None = None) -> SearchResult:
+        """The best passages for a question, best first, at most `limit`.
+
+        `threshold` is the least score of an answerable question; None takes the calibrated one. Whoever asks has to
+        have been let to the assistant: this looks at no actor.
+        """
+        known = self._index.of(assistant_id)
+        if known is None or not query.strip():
+            return SearchResult((), False, 0.0, known is not None and self._corpus.count(assistant_id) > 0)
+        found = known.best(self._index.question(query[:_MAX_QUERY]), limit)
+        scores = [(item.id, score) for item, score in found if score >= _NOISE]
+        passages = tuple(self._corpus.passages(assistant_id, scores))
+        top = passages[0].score if passages else 0.0
+        has_knowledge = bool(found) or self._corpus.count(assistant_id) > 0
+        return SearchResult(passages, top >= (THRESHOLD if threshold is None else threshold), top, has_knowledge)
+
+    def rebuild(self, assistant_id: int | None = None, progress: Callable[[int, int], None] | None = None) -> int:
+        """Make the index anew from the database, of one assistant or of all; returns how many items were embedded.
+
+        Raises:
+            ServiceUnavailable: the index cannot be written.
+        """
+        try:
+            if assistant_id is None:
+                self._store.reset()
+            else:
+                self._store.remove_assistant(assistant_id)
+            ids = self._corpus.assistants() if assistant_id is None else [assistant_id]
+            added = sum(self._index.sync(one, progress) for one in ids)
+            self._store.compact()
+        except IndexBroken as error:
+            raise ServiceUnavailable(
+                f"Индекс знаний не записать: {error}", f"The knowledge index cannot be written: {error}"
+            ) from error
+        return added
+
+    def compact(self) -> None:
+        """Upkeep: delete what is in the index and not in the database, join small files, drop forgotten uploads."""
+        self._documents.remove_forgotten_files()
+        if not self._store.is_open and not self._corpus.has_any():
+            return
+        try:
+            with self._db.connection():
+                wanted = Chunk.select().count() + QaPair.select().count()
+            if self._store.count() != wanted:
+                self._index.remove_surplus()
+            self._store.compact()
+        except IndexBroken as error:
+            logger.warning("the index cannot be tidied", extra={"reason": str(error)})
+
+    def stats(self) -> dict[str, Any]:
+        """Counts for the health page; loads nothing."""
+        with self._db.connection():
+            by_status = dict.fromkeys(("processing", "completed", "failed"), 0)
+            rows: Any = (
+                Document.select(Document.status, peewee.fn.COUNT(Document.id)).group_by(Document.status).tuples()
+            )
+            by_status.update(dict(rows))
+            return {
+                "documents": by_status,
+                "chunks": Chunk.select().count(),
+                "qa_pairs": QaPair.select().count(),
+                "embedder": self._embedder.id,
+                "is_loaded": self._store.is_open,
+            }
+
+    def warm_up(self) -> None:
+        """Load the embedder and LanceDB, so that the first question does not wait; not where nothing can be found.
+
+        Raises:
+            ConfigError: this processor cannot run LanceDB.
+        """
+        if not self._corpus.has_any():
+            return
+        self._embedder.embed_query("ready")
+        try:
+            self._store.open()
+        except IndexBroken as error:
+            logger.warning("the index is broken; it is made anew as it is searched", extra={"reason": str(error)})
+
+    def forget_assistant(self, assistant_id: int) -> None:
+        """Delete everything that an assistant knows: rows, files, index. To be called before its row is deleted."""
+        self._documents.forget_assistant(assistant_id)
+        self._index.forget(assistant_id)
+
+    def close(self) -> None:
+        """End work in the background soon."""
+        self._index.close()

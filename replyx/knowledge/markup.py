@@ -1,0 +1,148 @@
+"""HTML and Markdown as blocks: headings, paragraphs, list items and table rows, without navigation and scripts."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from replyx.knowledge.extract import Block, Extract, as_heading, clean
+from replyx.knowledge.plain import decode
+
+_HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
+_CELLS = frozenset(("td", "th"))
+#: Elements that begin a paragraph of their own.
+_BLOCKS = _HEADINGS | _CELLS | {
+    "address", "article", "aside", "blockquote", "body", "caption", "dd", "details", "div", "dl", "dt", "figcaption",
+    "figure", "fieldset", "hr", "li", "main", "ol", "p", "pre", "section", "summary", "table", "tr", "ul",
+}  # fmt: skip
+#: Never text of the document.
+_MACHINERY = (
+    "script, style, noscript, template, svg, math, iframe, object, canvas, head link, head meta, select, button"
+)
+#: Text around the document, as sites have it.
+_FRAME = "nav, footer, header, aside, form, [role=navigation], [role=banner], [role=contentinfo], [hidden]"
+_DECLARED = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([A-Za-z0-9_-]+)", re.IGNORECASE)
+
+
+def read_html(data: bytes) -> Extract:
+    """An HTML page; its encoding is declared in it or guessed."""
+    found = _DECLARED.search(data[:4096])
+    return _from_html(decode(data, found.group(1).decode("ascii") if found else None))
+
+
+def read_markdown(data: bytes) -> Extract:
+    """A Markdown file; front matter is left out."""
+    from markdown_it import MarkdownIt
+
+    text = re.sub(r"\A---\n.*?\n---\n", "", decode(data).replace("\r\n", "\n"), flags=re.DOTALL)
+    return _from_html(MarkdownIt("commonmark").enable("table").render(text))
+
+
+def _from_html(html: str) -> Extract:
+    from selectolax.lexbor import LexborHTMLParser
+
+    tree = LexborHTMLParser(html)
+    title = tree.css_first("title")
+    name = as_heading(title.text()) if title is not None else None
+    for node in tree.css(_MACHINERY):
+        node.decompose()
+    whole = _blocks(tree, name)
+    for node in tree.css(_FRAME):
+        # A heading often stands in the article's own <header>.
+        if node.tag != "header" or node.css_first("h1, h2, h3") is None:
+            node.decompose()
+    core = _blocks(tree, name)
+    # A page that is all frame by its tags keeps its text.
+    return Extract(tuple(core if _size(core) * 4 >= _size(whole) else whole), pages=0)
+
+
+def _size(blocks: list[Block]) -> int:
+    return sum(len(b.text) for b in blocks)
+
+
+def _blocks(tree: Any, title: str | None) -> list[Block]:
+    walk = _Walk(title)
+    body = tree.body
+    if body is not None:
+        for node in body.traverse(include_text=True):
+            if node.tag == "br":
+                walk.text("\n")
+            elif node.tag in _BLOCKS:
+                # Two paragraphs of one table cell must not grow together.
+                walk.text(" ")
+            elif node.tag == "-text":
+                walk.enter(_owner(node))
+                walk.text(node.text_content or "")
+    walk.finish()
+    return walk.blocks
+
+
+def _owner(node: Any) -> Any:
+    """The nearest element around `node` that is a paragraph of its own; inside a table that is the cell."""
+    nearest, parent = None, node.parent
+    while parent is not None:
+        if parent.tag in _CELLS:
+            return parent
+        if nearest is None and parent.tag in _BLOCKS:
+            nearest = parent
+        parent = parent.parent
+    return nearest
+
+
+class _Walk:
+    """Collects text into paragraphs, and paragraphs under headings."""
+
+    def __init__(self, title: str | None) -> None:
+        self.blocks: list[Block] = []
+        self._heading = title
+        self._lines: list[str] = []
+        self._pieces: list[str] = []
+        self._owner: Any = None
+        self._row: int | None = None
+
+    def enter(self, owner: Any) -> None:
+        """Text that follows belongs to `owner`."""
+        mark = owner.mem_id if owner is not None else None
+        if mark != (self._owner.mem_id if self._owner is not None else None):
+            self._end_paragraph()
+            self._owner = owner
+
+    def text(self, text: str) -> None:
+        keep = self._owner is not None and self._owner.tag == "pre"
+        self._pieces.append(text if keep or text == "\n" else re.sub(r"\s+", " ", text))
+
+    def finish(self) -> None:
+        self._end_paragraph()
+        self._end_block()
+
+    def _end_paragraph(self) -> None:
+        text = clean("".join(self._pieces))
+        self._pieces = []
+        if not text:
+            return
+        tag = self._owner.tag if self._owner is not None else ""
+        if tag in _HEADINGS:
+            self._end_block()
+            self._heading = as_heading(text)
+            return
+        if tag in _CELLS:
+            self._add_cell(text)
+            return
+        self._row = None
+        self._lines.append(f"• {text}" if tag == "li" else text)
+
+    def _add_cell(self, text: str) -> None:
+        row = self._owner.parent.mem_id if self._owner.parent is not None else None
+        text = " ".join(text.split())
+        if row is not None and row == self._row and self._lines:
+            self._lines[-1] += f" | {text}"
+        else:
+            self._lines.append(text)
+        self._row = row
+
+    def _end_block(self) -> None:
+        self._row = None
+        text = "\n".join(self._lines)
+        self._lines = []
+        if text:
+            self.blocks.append(Block(text, heading=self._heading))

@@ -1,0 +1,190 @@
+"""PDF as blocks: text by whichever library reads a page better, headings from the outline, page furniture left out.
+
+pypdfium2 comes first: it is ten times faster, and files from TeX keep their spaces with it. pypdf reads the pages that
+pypdfium2 reads badly, and knows of encryption and the outline.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from replyx.knowledge.extract import Block, Extract, as_heading, clean
+from replyx.knowledge.failures import Unreadable
+from replyx.knowledge.pages import Page, join_hyphens, outline_blocks, without_furniture
+
+logger = logging.getLogger(__name__)
+
+#: Pages whose text is at least this good (see `quality`) are not read a second time.
+_GOOD = 0.9
+#: Most outline entries that are followed: an outline may be a loop.
+_MAX_OUTLINE = 5000
+
+_WORDS = re.compile(r"[^\W\d_]+")
+_VISIBLE = re.compile(r"\S")
+_GARBAGE = re.compile("[\ufffd\ue000-\uf8ff\x00-\x08\x0e-\x1f]|\\(cid:\\d+\\)")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the outline: page counts from 1."""
+
+    title: str
+    page: int
+
+
+def quality(text: str) -> float:
+    """How much `text` looks like language, 0 … 1: words of plausible length, no garbage. 0 where it has no letters.
+
+    The share of letters that stand in words of 2 to 24 letters, less the share of unreadable characters: a page
+    without its spaces is one long word, a page of spaced letters only short ones.
+    """
+    visible = len(_VISIBLE.findall(text))
+    words = _WORDS.findall(text)
+    letters = sum(map(len, words))
+    if not visible or not letters:
+        return 0.0
+    plausible = sum(len(word) for word in words if len(word) <= 24)
+    single = sum(len(word) == 1 for word in words)
+    # Up to a third of one-letter words is normal («и», "a", formulas).
+    spaced = max(0.0, single / len(words) - 0.34)
+    garbage = len(_GARBAGE.findall(text)) / visible
+    return max(0.0, plausible / letters - spaced - 2 * garbage)
+
+
+def read_pdf(path: Path, max_pages: int, on_page: Callable[[int, int], None]) -> Extract:
+    """The text of a PDF; `on_page(done, of)` is called as pages are read.
+
+    Raises:
+        Unreadable: encrypted, corrupt, too_many_pages, no_text.
+    """
+    reader = _open_pypdf(path)
+    document = _open_pdfium(path)
+    if reader is None and document is None:
+        raise Unreadable("corrupt")
+    count = len(document) if document is not None else _page_count(reader)
+    if not count:
+        raise Unreadable("corrupt")
+    if count > max_pages:
+        raise Unreadable("too_many_pages")
+    texts = []
+    for index in range(count):
+        texts.append(_page_text(document, reader, index))
+        on_page(index + 1, count)
+    if not any(texts):
+        raise Unreadable("no_text")
+    lines = [text.split("\n") for text in join_hyphens([clean(text) for text in texts])]
+    pages = [Page(number, kept) for number, kept in enumerate(without_furniture(lines), 1)]
+    blocks = outline_blocks(pages, [(entry.title, entry.page) for entry in _outline(reader)])
+    return Extract(tuple(Block(b.text, b.page, as_heading(b.heading)) for b in blocks), count)
+
+
+def _open_pypdf(path: Path) -> Any:
+    """pypdf's reader, opened with the empty password where that is enough; None where pypdf cannot read the file."""
+    import pypdf
+
+    try:
+        reader = pypdf.PdfReader(path)
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise Unreadable("encrypted")
+        _ = len(reader.pages)
+    except _stumbles() as error:
+        logger.debug("pypdf cannot read the file", extra={"reason": type(error).__name__})
+        return None
+    return reader
+
+
+def _stumbles() -> tuple[type[Exception], ...]:
+    """What pypdf raises over broken files: its own errors, and whatever a broken value makes it do.
+
+    Memory and recursion are not among them: those end the reading.
+    """
+    import struct
+    import zlib
+
+    from pypdf.errors import DependencyError, PyPdfError
+
+    own = (PyPdfError, DependencyError, zlib.error, struct.error)
+    return (*own, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, OSError)
+
+
+def _open_pdfium(path: Path) -> Any:
+    import pypdfium2
+    from pypdfium2.raw import FPDF_ERR_PASSWORD
+
+    try:
+        return pypdfium2.PdfDocument(path)
+    except pypdfium2.PdfiumError as error:
+        if getattr(error, "err_code", None) == FPDF_ERR_PASSWORD:
+            raise Unreadable("encrypted") from error
+        return None
+
+
+def _page_count(reader: Any) -> int:
+    return len(reader.pages)
+
+
+def _page_text(document: Any, reader: Any, index: int) -> str:
+    """The page's text by the library that reads it better."""
+    first = _by_pdfium(document, index)
+    score = quality(first)
+    if score >= _GOOD or reader is None:
+        return first
+    second = _by_pypdf(reader, index)
+    return second if quality(second) > score else first
+
+
+def _by_pdfium(document: Any, index: int) -> str:
+    if document is None:
+        return ""
+    import pypdfium2
+
+    try:
+        page = document[index]
+        text_page = page.get_textpage()
+        text = str(text_page.get_text_range())
+        text_page.close()
+        page.close()
+    except pypdfium2.PdfiumError:
+        return ""
+    # U+FFFE stands where the line ended in a hyphen.
+    return text.replace("\ufffe", "\u2010\n").replace("\x02", "\u2010\n")
+
+
+def _by_pypdf(reader: Any, index: int) -> str:
+    try:
+        return str(reader.pages[index].extract_text() or "")
+    except _stumbles() as error:
+        logger.debug("pypdf cannot read a page", extra={"page": index + 1, "reason": type(error).__name__})
+        return ""
+
+
+def _outline(reader: Any) -> list[Entry]:
+    """The outline in reading order; empty where there is none or it is broken."""
+    if reader is None:
+        return []
+    try:
+        return sorted(_flat(reader, reader.outline), key=lambda entry: entry.page)
+    except _stumbles() as error:
+        logger.debug("the outline cannot be read", extra={"reason": type(error).__name__})
+        return []
+
+
+def _flat(reader: Any, nodes: list[Any]) -> list[Entry]:
+    found: list[Entry] = []
+    stack = [iter(nodes)]
+    while stack and len(found) < _MAX_OUTLINE:
+        node = next(stack[-1], None)
+        if node is None:
+            stack.pop()
+        elif isinstance(node, list):
+            stack.append(iter(node))
+        else:
+            number = reader.get_destination_page_number(node)
+            if number is not None and number >= 0 and node.title:
+                found.append(Entry(str(node.title), number + 1))
+    return found

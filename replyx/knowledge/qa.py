@@ -1,0 +1,177 @@
+"""Questions with prepared answers, which are given word for word."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+from replyx.clock import Clock
+from replyx.errors import FieldIssue, NotFound, ValidationFailed
+from replyx.knowledge.corpus import Corpus
+from replyx.knowledge.documents import access_assistant, owned_by
+from replyx.knowledge.index import Index
+from replyx.knowledge.vectors import VectorStore
+from replyx.knowledge.views import QaView
+from replyx.knowledge.words import is_common, key_of, stems
+from replyx.storage.assistants import Assistant
+from replyx.storage.database import Database
+from replyx.storage.knowledge import QaPair
+from replyx.types import Actor
+
+_MAX_ID = 2**63 - 1
+_MAX_QUESTION, _MAX_ANSWER, _MAX_TAGS, _MAX_TAG = 1000, 16_000, 20, 50
+#: Keys up to this long are stored as they are; longer ones as a digest.
+_MAX_KEY = 200
+
+#: Least share of their telling words that two questions of one meaning have in common. Wrong words given with
+#: certainty are worse than none, so vectors alone do not decide (`bench/retrieval.py` counts the mistakes).
+_SHARED = 0.6
+#: What makes two questions different however alike they sound: numbers, names, negation.
+_TELLING = re.compile(r"\d")
+_NEGATION = frozenset(("не", "нет", "без", "not", "no", "never", "without"))
+
+
+class QaPairs:
+    """Rows of Q&A pairs."""
+
+    def __init__(self, db: Database, clock: Clock, corpus: Corpus, index: Index, store: VectorStore) -> None:
+        self._db, self._clock, self._corpus = db, clock, corpus
+        self._index, self._store = index, store
+
+    def add(self, actor: Actor, assistant_id: int, question: str, answer: str, tags: Iterable[str]) -> QaView:
+        access_assistant(self._db, actor, assistant_id)
+        fields = _checked(question, answer, tags)
+        with self._db.transaction():
+            row = QaPair.create(
+                assistant=assistant_id,
+                question=fields[0],
+                question_key=_key(fields[0]),
+                answer=fields[1],
+                tags=fields[2],
+                created_at=self._clock.now(),
+            )
+            self._corpus.changed(assistant_id)
+        return QaView.of(row)
+
+    def list_for(
+        self, actor: Actor, assistant_id: int | None, q: str | None, limit: int, offset: int
+    ) -> tuple[list[QaView], int]:
+        """Pairs, newest first; with `q`, those whose question or answer contains it, whatever its case."""
+        with self._db.connection():
+            query = QaPair.select().join(Assistant).where(owned_by(actor))
+            if assistant_id is not None:
+                query = query.where(QaPair.assistant == min(assistant_id, _MAX_ID))
+            query = query.order_by(QaPair.id.desc())
+            if not q or not q.strip():
+                return [QaView.of(row) for row in query.limit(limit).offset(offset)], query.count()
+            # SQLite knows the case of ASCII letters only.
+            wanted = q.strip().casefold()
+            found = [row for row in query if wanted in row.question.casefold() or wanted in row.answer.casefold()]
+            return [QaView.of(row) for row in found[offset : offset + limit]], len(found)
+
+    def get(self, actor: Actor, qa_id: int) -> QaView:
+        with self._db.connection():
+            return QaView.of(self._access(actor, qa_id))
+
+    def update(
+        self, actor: Actor, qa_id: int, question: str | None, answer: str | None, tags: Iterable[str] | None
+    ) -> QaView:
+        """Change what is given."""
+        with self._db.transaction():
+            row = self._access(actor, qa_id)
+            row.question, row.answer, row.tags = _checked(
+                row.question if question is None else question,
+                row.answer if answer is None else answer,
+                row.tags if tags is None else tags,
+            )
+            row.question_key = _key(row.question)
+            row.save()
+            self._corpus.changed(row.assistant_id)
+        return QaView.of(row)
+
+    def delete(self, actor: Actor, qa_id: int) -> None:
+        with self._db.transaction():
+            row = self._access(actor, qa_id)
+            if not QaPair.delete().where(QaPair.id == row.id).execute():
+                raise _no_pair()
+            self._corpus.changed(row.assistant_id)
+            self._db.after_commit(lambda: self._store.if_open(lambda store: store.remove_items([-qa_id])))
+
+    def match(self, assistant_id: int, question: str) -> QaView | None:
+        """The pair whose question is this but for case, punctuation and endings; else one that means the same."""
+        with self._db.connection():
+            pairs = QaPair.select().where(QaPair.assistant == assistant_id)
+            key = _key(question)
+            exact = pairs.where(QaPair.question_key == key).order_by(QaPair.id.desc()).first() if key else None
+            if exact is not None:
+                return QaView.of(exact)
+            if not pairs.exists():
+                return None
+        return self._near(assistant_id, question)
+
+    def _near(self, assistant_id: int, question: str) -> QaView | None:
+        known = self._index.of(assistant_id)
+        if known is None:
+            return None
+        for qa_id, cosine in known.pairs(self._index.question(question))[:5]:
+            if not self._index.is_near(cosine):
+                return None
+            with self._db.connection():
+                row = QaPair.get_or_none((QaPair.id == qa_id) & (QaPair.assistant == assistant_id))
+            if row is not None and mean_the_same(question, row.question):
+                return QaView.of(row)
+        return None
+
+    def _access(self, actor: Actor, qa_id: int) -> QaPair:
+        query = QaPair.select().join(Assistant).where((QaPair.id == min(qa_id, _MAX_ID)) & owned_by(actor))
+        row: QaPair | None = query.first()
+        if row is None:
+            raise _no_pair()
+        return row
+
+
+def mean_the_same(one: str, other: str) -> bool:
+    """Whether two questions that sound alike agree on numbers, Latin names, negation, and on most of their words."""
+    a, b = set(stems(one)), set(stems(other))
+    if {s for s in a ^ b if _TELLING.search(s) or s in _NEGATION}:
+        return False
+    a, b = ({s for s in words if not is_common(s)} for words in (a, b))
+    return bool(a & b) and len(a & b) >= _SHARED * len(a | b)
+
+
+def _key(question: str) -> str:
+    key = key_of(question)
+    return key if len(key) <= _MAX_KEY else hashlib.sha256(key.encode()).hexdigest()
+
+
+def _checked(question: str, answer: str, tags: Iterable[str]) -> tuple[str, str, list[str]]:
+    """The fields without surrounding spaces and NULs, which PostgreSQL cannot hold."""
+    issues = []
+    texts = []
+    for field, value, longest in (("question", question, _MAX_QUESTION), ("answer", answer, _MAX_ANSWER)):
+        text = value.replace("\x00", "").strip()
+        if not text:
+            issues.append(FieldIssue(field, "Заполните поле", "Fill in this field"))
+        elif len(text) > longest:
+            issues.append(FieldIssue(field, f"Не длиннее {longest} символов", f"At most {longest} characters"))
+        elif field == "question" and not key_of(text):
+            issues.append(FieldIssue(field, "В вопросе нет слов", "The question has no words"))
+        texts.append(text)
+    labels = list(dict.fromkeys(tag.replace("\x00", "").strip() for tag in tags))
+    labels = [tag for tag in labels if tag]
+    if len(labels) > _MAX_TAGS or any(len(tag) > _MAX_TAG for tag in labels):
+        issues.append(
+            FieldIssue(
+                "tags",
+                f"Не больше {_MAX_TAGS} меток по {_MAX_TAG} символов",
+                f"At most {_MAX_TAGS} tags of {_MAX_TAG} characters",
+            )
+        )
+    if issues:
+        raise ValidationFailed(issues)
+    return texts[0], texts[1], labels
+
+
+def _no_pair() -> NotFound:
+    return NotFound("Запись не найдена", "No such entry")
