@@ -91,23 +91,10 @@ def test_a_name_is_enough(assistants: Assistants, owner: Actor) -> None:
     assert (made.ai_model, made.site_token, made.allowed_domains, made.price) == ("extractive", None, (), None)
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("name", ""), ("name", "   "), ("name", "x" * 101), ("name", "a\x00b"), ("name", "a\nb"), ("name", None),
-        ("name", 5), ("description", "x" * 2001), ("description", 5), ("system_prompt", "x" * 20_001),
-        ("system_prompt", "\ud800"),
-        ("ai_model", "gpt-5000"), ("ai_model", 5), ("telegram_bot_token", 5), ("website_integration", "true"),
-        ("website_integration", 1), ("website_integration", None), ("allowed_domains", "example.com"),
-        ("allowed_domains", ["https://example.com"]), ("allowed_domains", [None]), ("handoff_keywords", "оператор"),
-        ("handoff_keywords", [""]), ("handoff_keywords", ["x"] * 101), ("handoff_keywords", [5]),
-        ("not_found_text", "x" * 2001), ("welcome_text", "a\x00"), ("unavailable_text", {}), ("price", -1),
-        ("price", 1.5), ("price", True), ("price", "5"), ("price", 1_000_000_001), ("answer_threshold", 1.1),
-        ("answer_threshold", -0.1),
-        ("answer_threshold", float("nan")), ("answer_threshold", True), ("answer_threshold", "0.5"),
-    ],
-)  # fmt: skip
-def test_a_field_that_cannot_be_used_is_named(assistants: Assistants, owner: Actor, field: str, value: Any) -> None:
+@pytest.mark.parametrize(("field", "value"), [("name", ""), ("ai_model", "gpt-5000"), ("price", -1)])
+def test_a_field_that_cannot_be_used_changes_nothing(
+    assistants: Assistants, owner: Actor, field: str, value: Any
+) -> None:
     made = assistants.create(owner, name="x")
     given = {"name": "x", field: value}
     attempts: list[Callable[[], object]] = [
@@ -117,7 +104,7 @@ def test_a_field_that_cannot_be_used_is_named(assistants: Assistants, owner: Act
     for attempt in attempts:
         with pytest.raises(ValidationFailed) as refused:
             attempt()
-        assert refused.value.details["field"].startswith(field)
+        assert refused.value.details["field"] == field
     assert assistants.list_for(owner) == ([made], 1)
 
 
@@ -125,18 +112,6 @@ def test_all_that_is_wrong_is_told_at_once(assistants: Assistants, owner: Actor)
     with pytest.raises(ValidationFailed) as refused:
         assistants.create(owner, name="", price=-1, allowed_domains=["ok.example", "/"])
     assert [issue.field for issue in refused.value.issues] == ["name", "allowed_domains.1", "price"]
-
-
-@pytest.mark.parametrize(
-    "field",
-    ["id", "user_id", "user", "site_token", "created_at", "telegram_token", "telegram_bot_username", "isActive", ""],
-)
-def test_what_no_request_may_write_is_refused(assistants: Assistants, owner: Actor, field: str) -> None:
-    made = assistants.create(owner, name="x", website_integration=True)
-    with pytest.raises(ValidationFailed) as refused:
-        assistants.update(owner, made.id, {"name": "y", field: 1})
-    assert refused.value.details["field"] == field
-    assert assistants.get(owner, made.id) == made
 
 
 def test_a_change_changes_what_it_names(assistants: Assistants, owner: Actor) -> None:
