@@ -88,10 +88,10 @@ def _processor() -> Finding:
 
 
 def _port(config: Config) -> Finding:
-    from replyx.cli.address import require_free
+    from replyx.server.serve import bind
 
     try:
-        require_free(config)
+        bind(config).close()
     except AddressInUse as error:
         if _is_ours(config):
             return good("port", f"{config.server.port}: отвечает ReplyX", f"{config.server.port}: ReplyX answers")

@@ -17,14 +17,13 @@ def server(ctx: typer.Context, host: Host = None, port: Port = None) -> None:
     Needs redis.url; prints `ready http://H:P` once it serves.
     """
     from replyx.app import open_app
-    from replyx.cli.address import require_free
     from replyx.cli.output import line
     from replyx.cli.roles import Roles, require_several_processes
-    from replyx.server.serve import run_server
+    from replyx.server.serve import bind, run_server
 
     config = ctx.obj.load({"server.host": host, "server.port": port}, service=True)
     require_several_processes(config, "server")
-    require_free(config)
+    bind(config).close()
     roles = Roles()
     roles.catch_signals()
     services = open_app(config)
