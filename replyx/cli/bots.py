@@ -15,13 +15,15 @@ def bots(ctx: typer.Context) -> None:
 
     Needs redis.url; one at a time. Prints `ready bots (N configured)`.
     """
-    from replyx.app import open_app
-    from replyx.bots.running import configured_bots, run_bots
     from replyx.cli.output import line
     from replyx.cli.roles import Roles, require_several_processes
 
     config = ctx.obj.load(service=True)
     require_several_processes(config, "bots")
+    # Only now: what is loaded here takes a second.
+    from replyx.app import open_app
+    from replyx.bots.running import configured_bots, run_bots
+
     roles = Roles()
     roles.catch_signals()
     services = open_app(config)

@@ -16,13 +16,15 @@ def server(ctx: typer.Context, host: Host = None, port: Port = None) -> None:
 
     Needs redis.url; prints `ready http://H:P` once it serves.
     """
-    from replyx.app import open_app
     from replyx.cli.output import line
     from replyx.cli.roles import Roles, require_several_processes
-    from replyx.server.serve import bind, run_server
 
     config = ctx.obj.load({"server.host": host, "server.port": port}, service=True)
     require_several_processes(config, "server")
+    # Only now: what is loaded here takes a second.
+    from replyx.app import open_app
+    from replyx.server.serve import bind, run_server
+
     bind(config).close()
     roles = Roles()
     roles.catch_signals()

@@ -36,17 +36,18 @@ def up(
     The first start makes the database, an administrator with a generated password and an assistant. Prints
     `administrator EMAIL`, at the first start `password PASSWORD`, and `ready http://H:P` once it serves.
     """
-    from replyx.app import open_app
     from replyx.cli.first_start import ensure_administrator, migrate_if_empty
     from replyx.cli.lock import hold_data_dir
     from replyx.cli.roles import Roles
-    from replyx.server.serve import bind
 
     config = ctx.obj.load({"server.host": host, "server.port": port}, service=True)
     roles = Roles()
     roles.catch_signals()
     with hold_data_dir(config.data_dir):
-        # A port in use is told before anything is made.
+        # What is loaded here takes a second; a directory in use is told before it, a port before anything is made.
+        from replyx.app import open_app
+        from replyx.server.serve import bind
+
         bind(config).close()
         if not config.database_url.startswith("sqlite:"):
             migrate_if_empty(config)

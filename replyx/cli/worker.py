@@ -15,13 +15,15 @@ def worker(ctx: typer.Context) -> None:
 
     Needs redis.url; any number may run. Prints `ready worker`.
     """
-    from replyx.app import open_app
     from replyx.cli.output import line
     from replyx.cli.roles import Roles, require_several_processes
-    from replyx.worker.running import run_worker
 
     config = ctx.obj.load(service=True)
     require_several_processes(config, "worker")
+    # Only now: what is loaded here takes a second.
+    from replyx.app import open_app
+    from replyx.worker.running import run_worker
+
     roles = Roles()
     roles.catch_signals()
     services = open_app(config)
