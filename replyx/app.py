@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ParamSpec, TypeVar, cast
 
-import dramatiq
-
 from replyx.accounts.accounts import Accounts
 from replyx.accounts.tokens import Tokens
 from replyx.assistants.assistants import Assistants
@@ -42,7 +40,7 @@ from replyx.security.secretbox import SecretBox
 from replyx.storage.database import Database
 from replyx.storage.schema import migrate, require_durability, require_schema
 from replyx.tasks.beats import Beats
-from replyx.tasks.broker import DramatiqQueue, make_broker
+from replyx.tasks.broker import Broker, DramatiqQueue, make_broker
 from replyx.tasks.queue import TaskQueue
 
 P = ParamSpec("P")
@@ -57,7 +55,7 @@ class App:
     clock: Clock
     db: Database
     bus: Bus
-    broker: dramatiq.Broker
+    broker: Broker
     queue: TaskQueue
     limiter: Limiter
     beats: Beats

@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import logging
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import dramatiq
 from dramatiq.errors import DramatiqError
 
 from replyx.config.settings import Config
-from replyx.tasks.names import ANSWER_GENERATE, DOCUMENT_INGEST
+from replyx.tasks.names import ANSWERS, KNOWLEDGE, queue_of
 
 logger = logging.getLogger(__name__)
 
-#: Two queues with threads of their own, so that reading a thick document never delays an answer.
-ANSWERS = "answers"
-KNOWLEDGE = "knowledge"
-
-_QUEUE_OF = {ANSWER_GENERATE: ANSWERS, DOCUMENT_INGEST: KNOWLEDGE}
-
-
-def queue_of(task: str) -> str:
-    """The queue of a task of `tasks/names.py`.
-
-    Raises:
-        KeyError: there is no such task.
-    """
-    return _QUEUE_OF[task]
-
-
-def wake_topic(queue: str) -> str:
-    """The bus topic that says: there is work in this queue."""
-    return f"tasks:{queue}"
+#: What carries tasks; the composition root holds one without knowing whose it is.
+Broker: TypeAlias = dramatiq.Broker
 
 
 @runtime_checkable
@@ -74,8 +57,9 @@ class DramatiqQueue:
         self._broker = broker
 
     def send(self, task: str, *args: int | str) -> None:
-        queue = _QUEUE_OF.get(task)
-        if queue is None:
+        try:
+            queue = queue_of(task)
+        except KeyError:
             logger.error("there is no such task", extra={"task": task})
             return
         message: dramatiq.Message[None] = dramatiq.Message(

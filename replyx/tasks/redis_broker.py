@@ -18,7 +18,7 @@ from dramatiq.errors import BrokerConnectionError, ConnectionClosed, DecodeError
 
 from replyx.events.redis_bus import channel_of, encode, new_sender
 from replyx.events.redis_link import Pause, open_redis
-from replyx.tasks.broker import wake_topic
+from replyx.tasks.names import wake_topic
 
 logger = logging.getLogger(__name__)
 

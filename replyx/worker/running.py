@@ -8,7 +8,7 @@ import threading
 from replyx.app import App
 from replyx.errors import ReplyXError
 from replyx.tasks.beats import BEAT_SECONDS, process_name
-from replyx.tasks.broker import ANSWERS, KNOWLEDGE
+from replyx.tasks.names import ANSWERS, KNOWLEDGE
 from replyx.worker.actors import answers, knowledge
 from replyx.worker.reoffer import DocumentOffers
 from replyx.worker.schedule import Job, Schedule

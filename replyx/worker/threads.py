@@ -6,7 +6,8 @@ import dramatiq
 from dramatiq.worker import Worker
 
 from replyx.events.bus import Bus, Subscription
-from replyx.tasks.broker import Wakeable, wake_topic
+from replyx.tasks.broker import Wakeable
+from replyx.tasks.names import wake_topic
 
 #: Milliseconds between looks into a queue that rang no bell, and between a thread's looks whether it should end.
 _LOOK_MS = 250

@@ -21,8 +21,8 @@ from replyx.errors import ConfigError
 from replyx.events.bus import Bus
 from replyx.events.memory import MemoryBus
 from replyx.events.redis_bus import RedisBus
-from replyx.tasks.broker import ANSWERS, KNOWLEDGE, DramatiqQueue, make_broker
-from replyx.tasks.names import ANSWER_GENERATE, DOCUMENT_INGEST
+from replyx.tasks.broker import DramatiqQueue, make_broker
+from replyx.tasks.names import ANSWER_GENERATE, ANSWERS, DOCUMENT_INGEST, KNOWLEDGE
 from replyx.worker.actors.declaring import declare_actor
 from replyx.worker.threads import TaskThreads
 from tests.conftest import Configure

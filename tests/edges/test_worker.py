@@ -18,8 +18,8 @@ from replyx.events.memory import MemoryBus
 from replyx.events.redis_bus import RedisBus
 from replyx.storage.database import Database
 from replyx.tasks.beats import Beats, process_name
-from replyx.tasks.broker import ANSWERS, DramatiqQueue, make_broker
-from replyx.tasks.names import ANSWER_GENERATE, DOCUMENT_INGEST
+from replyx.tasks.broker import DramatiqQueue, make_broker
+from replyx.tasks.names import ANSWER_GENERATE, ANSWERS, DOCUMENT_INGEST
 from replyx.worker.actors.declaring import declare_actor
 from replyx.worker.reoffer import AGAIN_SECONDS, DocumentOffers
 from replyx.worker.schedule import Job, Schedule

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import dramatiq
 
-from replyx.tasks.broker import queue_of
+from replyx.tasks.names import queue_of
 
 logger = logging.getLogger(__name__)
 
