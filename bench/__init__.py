@@ -1,1 +1,1 @@
-"""The measurements: each figure beside its floor, measured in the same run."""
+"""Measurements of ReplyX beside their floors; `make bench` runs them."""

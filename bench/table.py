@@ -1,9 +1,10 @@
-"""One measured figure beside its floor, and the table of them."""
+"""The table of measurements: each figure beside its floor in the same run, because machines differ."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -11,36 +12,34 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Row:
-    """A figure. `floor` is the same work done without ReplyX, in `unit`; `ratio` compares the two as `goal` says.
-
-    `is_met` is None where the goal cannot be told in this run, or where there is none.
-    """
+    """One figure. `floor` is the same work without ReplyX, in the same unit; `ratio` is the figure to its floor."""
 
     name: str
     value: float
     unit: str
     floor: float | None = None
     ratio: float | None = None
+    #: What is aimed at, in words, and whether this run reached it; None where nothing is aimed at.
     goal: str = ""
     is_met: bool | None = None
 
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
 
-def render(rows: Sequence[Row], title: str = "", console: Console | None = None) -> None:
-    """Print the rows as a table."""
-    table = Table(title=title or None)
-    table.add_column("figure")
-    for heading in ("value", "unit", "floor", "ratio"):
-        table.add_column(heading, justify="left" if heading == "unit" else "right")
-    table.add_column("goal")
-    table.add_column("")
+
+def show(rows: Sequence[Row]) -> None:
+    """Print the table for people."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("figure", "ReplyX", "floor", "ratio", "goal", ""):
+        table.add_column(title, justify="left" if title in ("figure", "goal", "") else "right")
     for row in rows:
-        mark = {True: "[green]ok[/]", False: "[red]missed[/]", None: ""}[row.is_met]
-        table.add_row(row.name, _number(row.value), row.unit, _number(row.floor), _number(row.ratio), row.goal, mark)
-    (console or Console()).print(table)
+        mark = {True: "met", False: "missed", None: ""}[row.is_met]
+        floor = "" if row.floor is None else _number(row.floor, row.unit)
+        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+        table.add_row(row.name, _number(row.value, row.unit), floor, ratio, row.goal, mark)
+    Console(width=140).print(table)
 
 
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    size = abs(value)
-    return f"{value:,.0f}" if size >= 100 else f"{value:.1f}" if size >= 10 else f"{value:.3g}"
+def _number(value: float, unit: str) -> str:
+    digits = 3 if abs(value) < 1 else 2 if abs(value) < 10 else 1 if abs(value) < 1000 else 0
+    return f"{value:,.{digits}f} {unit}".strip()
