@@ -10,10 +10,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-import httpcore2
 import httpx2
+
+if TYPE_CHECKING:
+    import httpcore2
 
 #: Seconds between two looks at the watch.
 _POLL = 0.05
@@ -62,6 +64,9 @@ class PatientTransport(httpx2.HTTPTransport):
     """The library's transport on connections that look at the watch."""
 
     def __init__(self) -> None:
+        # Imports an event loop library where one is installed, which starts a process: not for a module's import.
+        import httpcore2
+
         super().__init__()
         self._pool = httpcore2.ConnectionPool(
             ssl_context=httpx2.create_ssl_context(),
@@ -69,11 +74,16 @@ class PatientTransport(httpx2.HTTPTransport):
             max_connections=None,
             max_keepalive_connections=64,
             keepalive_expiry=_KEEP_ALIVE,
-            network_backend=_PatientBackend(),
+            network_backend=cast("httpcore2.NetworkBackend", _PatientBackend(httpcore2.SyncBackend())),
         )
 
 
-class _PatientBackend(httpcore2.SyncBackend):
+class _PatientBackend:
+    """Opens connections as the library does."""
+
+    def __init__(self, backend: httpcore2.NetworkBackend) -> None:
+        self._backend = backend
+
     def connect_tcp(
         self,
         host: str,
@@ -81,17 +91,19 @@ class _PatientBackend(httpcore2.SyncBackend):
         timeout: float | None = None,
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
-    ) -> httpcore2.NetworkStream:
-        return _PatientStream(super().connect_tcp(host, port, timeout, local_address, socket_options))
+    ) -> _PatientStream:
+        return _PatientStream(self._backend.connect_tcp(host, port, timeout, local_address, socket_options))
 
 
-class _PatientStream(httpcore2.NetworkStream):
+class _PatientStream:
     """A connection whose reads wake up to look at the watch."""
 
     def __init__(self, stream: httpcore2.NetworkStream) -> None:
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        from httpcore2 import ReadTimeout
+
         watch: Watch | None = getattr(_thread, "watch", None)
         if watch is None or timeout is None:
             return self._stream.read(max_bytes, timeout)
@@ -100,7 +112,7 @@ class _PatientStream(httpcore2.NetworkStream):
             watch.look()
             try:
                 return self._stream.read(max_bytes, _POLL)
-            except httpcore2.ReadTimeout:
+            except ReadTimeout:
                 if watch.now() >= silent_until:
                     raise
 
@@ -112,7 +124,7 @@ class _PatientStream(httpcore2.NetworkStream):
 
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore2.NetworkStream:
+    ) -> _PatientStream:
         return _PatientStream(self._stream.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:

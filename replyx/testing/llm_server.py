@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import re
+import ssl
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -54,7 +55,13 @@ class FakeLLM:
     `by_key` gives single API keys a standing scenario of their own, which comes before the queue.
     """
 
-    def __init__(self, standing: Scenario | None = None, *, models: Sequence[str] = ("fake-model",)) -> None:
+    def __init__(
+        self,
+        standing: Scenario | None = None,
+        *,
+        models: Sequence[str] = ("fake-model",),
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.standing = standing or Scenario()
         self.models = list(models)
         self.by_key: dict[str, Scenario] = {}
@@ -64,6 +71,7 @@ class FakeLLM:
         #: Answers that are being written now.
         self.open_answers = 0
         self.port = 0
+        self._tls = tls
         self._queue: deque[Scenario] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -79,7 +87,7 @@ class FakeLLM:
     @property
     def base_url(self) -> str:
         """What an AI key's `base_url` is set to."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/v1"
 
     def script(self, *scenarios: Scenario) -> None:
         """Let the next requests get these scenarios, in this order."""
@@ -119,7 +127,7 @@ class FakeLLM:
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
-        server = await asyncio.start_server(connected, "127.0.0.1", port, backlog=1024)
+        server = await asyncio.start_server(connected, "127.0.0.1", port, backlog=1024, ssl=self._tls)
         self.port = server.sockets[0].getsockname()[1]
         if ready is not None:
             ready.set()
@@ -276,10 +284,10 @@ class _Answer:
         else:
             events = list(stream_events(self._text(), self._asked, scenario))
         pause = 1 / scenario.words_per_second if scenario.words_per_second else 0.0
-        for event in events:
-            await self._chunk(event)
-            if pause:
+        for number, event in enumerate(events):
+            if pause and number:
                 await asyncio.sleep(pause)
+            await self._chunk(event)
         while scenario.never_ends:
             await self._chunk(scenario.filler)
             await asyncio.sleep(0.005)

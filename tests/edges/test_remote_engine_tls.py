@@ -1,0 +1,84 @@
+"""The remote engine over TLS: what every paid API is reached by."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import ssl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from replyx.clock import SystemClock
+from replyx.llm.chat_api import ChatApi, ChatCall, ChatFailed
+from replyx.testing.llm_answers import Scenario
+from replyx.testing.llm_server import FakeLLM
+
+CALL = ChatCall("fake-model", ({"role": "user", "content": "Hello"},), max_tokens=64)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of 127.0.0.1, signed by itself, and its key in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "fake llm")])
+    now = datetime.datetime.now(datetime.UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("tls") / "server.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file.write_bytes(built.public_bytes(serialization.Encoding.PEM) + private)
+    return file
+
+
+@pytest.fixture
+def llm(certificate: Path) -> Iterator[FakeLLM]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with FakeLLM(tls=context) as server:
+        yield server
+
+
+def test_an_answer_that_pauses_longer_than_a_look_at_the_watch_comes_whole(
+    llm: FakeLLM, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    llm.standing = Scenario(text="one two three", delay=0.2, words_per_second=8)
+    with ChatApi(SystemClock(), silence_seconds=5) as api:
+        for _ in range(2):
+            assert list(api.stream(llm.base_url, "sk-abc", CALL, seconds=10)) == ["one", " two", " three"]
+    assert llm.connections == 1
+
+
+def test_a_stop_is_heard_under_tls(llm: FakeLLM, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    llm.standing = Scenario(silent=True)
+    start = time.monotonic()
+    with ChatApi(SystemClock(), silence_seconds=5) as api:
+        stop = start + 0.3
+        assert list(api.stream(llm.base_url, "k", CALL, seconds=9, should_stop=lambda: time.monotonic() > stop)) == []
+    assert time.monotonic() - start < 2
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(llm: FakeLLM) -> None:
+    with ChatApi(SystemClock(), silence_seconds=5) as api, pytest.raises(ChatFailed, match="no connection"):
+        list(api.stream(llm.base_url, "sk-abc", CALL, seconds=10))
+    assert not llm.requests
