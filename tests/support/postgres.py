@@ -27,6 +27,9 @@ _SETTINGS = {
     "log_min_messages": "fatal",
 }
 
+#: Then comes the process that the cluster belongs to.
+_PREFIX = "replyx-postgres-"
+
 
 class PostgresServer:
     """One cluster; databases are made from a template that was migrated once."""
@@ -35,7 +38,8 @@ class PostgresServer:
         """Make the cluster and wait until it answers."""
         # The server refuses to run as root; Debian's package brings a user for it.
         self._user = "postgres" if os.geteuid() == 0 else None
-        self._folder = Path(tempfile.mkdtemp(prefix="replyx-postgres-", dir=fast_folder()))
+        _sweep_dead_clusters()
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=fast_folder()))
         if self._user:
             shutil.chown(self._folder, self._user, self._user)
         self._names = itertools.count(1)
@@ -110,3 +114,11 @@ class PostgresServer:
 def name_of(url: str) -> str:
     """The database's name in `url`."""
     return url.rsplit("/", 1)[1]
+
+
+def _sweep_dead_clusters() -> None:
+    """Remove what runs that were killed left in memory: their servers are dead, their files are not."""
+    for folder in (fast_folder() or Path(tempfile.gettempdir())).glob(f"{_PREFIX}*"):
+        owner = folder.name.removeprefix(_PREFIX).split("-")[0]
+        if not Path("/proc", owner).exists():
+            shutil.rmtree(folder, ignore_errors=True)
