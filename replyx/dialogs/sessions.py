@@ -29,6 +29,9 @@ class Session:
     visitor_token: str
     messages: tuple[MessageView, ...]
     last_seq: int
+    #: Who answers: the assistant, nobody yet, or the operator of this name.
+    handoff_status: str
+    operator_name: str | None
 
 
 class Sessions:
@@ -52,7 +55,15 @@ class Sessions:
             token = self._tokens.issue(TokenKind.VISITOR, dialog.dialog_key, seconds, did=dialog.id)
             rows = list(Message.select().where(Message.dialog == dialog.id).order_by(Message.seq.desc()).limit(_SHOWN))
             messages = tuple(MessageView.of(row) for row in reversed(rows))
-            return Session(dialog.id, dialog.dialog_key, token, messages, dialog.last_seq)
+            return Session(
+                dialog_id=dialog.id,
+                dialog_key=dialog.dialog_key,
+                visitor_token=token,
+                messages=messages,
+                last_seq=dialog.last_seq,
+                handoff_status=dialog.handoff_status,
+                operator_name=dialog.operator_name,
+            )
 
     def start(self, assistant: AssistantView, channel: Channel, contact: Contact) -> int:
         """A new dialog; answers its id."""

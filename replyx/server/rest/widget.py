@@ -41,6 +41,10 @@ async def open_session(call: Call) -> Json:
         "socket_url": f"/ws/dialogs/{session.dialog_key}",
         "messages": [message.as_json() for message in session.messages],
         "last_seq": session.last_seq,
+        "assistant_name": call.site.name,
+        "welcome_text": call.site.welcome_text,
+        "handoff_status": session.handoff_status,
+        "operator_name": session.operator_name,
     }
 
 

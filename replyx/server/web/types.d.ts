@@ -90,3 +90,82 @@ type MakeElement = <K extends keyof HTMLElementTagNameMap>(
   set?: Record<string, string | number | boolean | null | undefined | ((event: any) => void)>,
   ...children: (Node | string)[]
 ) => HTMLElementTagNameMap[K];
+
+interface Assistant {
+  id: number;
+  name: string;
+  description: string;
+  system_prompt: string;
+  ai_model: string;
+  is_active: boolean;
+  website_integration: boolean;
+  allowed_domains: string[];
+  site_token: string | null;
+  welcome_text: string | null;
+  created_at: string;
+}
+
+interface KnowledgeDocument {
+  id: number;
+  assistant_id: number;
+  filename: string;
+  size: number;
+  status: 'processing' | 'completed' | 'failed';
+  pages: number;
+  chunks_count: number;
+  error: ErrorBody | null;
+  created_at: string;
+}
+
+interface QaPair {
+  id: number;
+  assistant_id: number;
+  question: string;
+  answer: string;
+}
+
+interface Passage {
+  text: string;
+  score: number;
+  document_id: number | null;
+  filename: string | null;
+  page: number | null;
+  heading: string | null;
+  qa_id: number | null;
+}
+
+interface SearchAnswer {
+  results: Passage[];
+  answerable: boolean;
+}
+
+interface DialogRow {
+  id: number;
+  assistant_id: number;
+  platform: string;
+  telegram_username: string | null;
+  first_name: string | null;
+  last_name: string | null;
+  handoff_status: 'none' | 'requested' | 'active' | 'released';
+  last_message: string;
+  last_message_time: string | null;
+  created_at: string;
+}
+
+interface Balance {
+  balance: number;
+  welcome_bonus: number;
+  total_spent: number;
+  currency: string;
+}
+
+interface DemoConfig {
+  site_token: string;
+  assistant_name: string;
+  welcome_text: string | null;
+  engine: string;
+  documents: number;
+}
+
+/** One page of the console: draws itself into `place`; what it returns is called when the page is left. */
+type ConsolePage = (place: HTMLElement, assistant: Assistant) => void | (() => void);

@@ -1,8 +1,6 @@
 // @ts-check
 // The demo page embeds the widget as any site would: by one script line, made from /demo/config.json.
 
-/** @typedef {{site_token: string, assistant_name: string, welcome_text: string | null, engine: string, documents: number}} DemoConfig */
-
 const query = new URLSearchParams(location.search);
 const lang = (query.get('lang') || navigator.language || 'ru').toLowerCase().startsWith('ru') ? 'ru' : 'en';
 const TEXTS = {
@@ -11,7 +9,6 @@ const TEXTS = {
     copied: 'Скопировано',
     fact: (/** @type {DemoConfig} */ config) =>
       `Отвечает «${config.assistant_name}». Документов: ${config.documents}. ${ENGINES.ru[config.engine] || config.engine}`,
-    other: 'Это чат ассистента, которого вы открыли из консоли.',
     trouble: 'Сервер не ответил на запрос настроек демо. Обновите страницу; если не поможет, посмотрите журнал сервера.',
   },
   en: {
@@ -19,7 +16,6 @@ const TEXTS = {
     copied: 'Copied',
     fact: (/** @type {DemoConfig} */ config) =>
       `“${config.assistant_name}” answers. Documents: ${config.documents}. ${ENGINES.en[config.engine] || config.engine}`,
-    other: 'This is the chat of the assistant that you opened from the console.',
     trouble: 'The server did not answer the request for the demo’s settings. Reload the page; if that does not help, read the server’s log.',
   },
 };
@@ -45,21 +41,21 @@ function translate() {
   }
 }
 
-/** @param {string} siteToken @param {DemoConfig | null} config null: another assistant's, of which only the token is known */
-function embed(siteToken, config) {
+/** @param {DemoConfig} config */
+function embed(config) {
   const script = document.createElement('script');
   script.src = '/widget.js';
   script.async = true;
-  script.dataset.siteToken = siteToken;
+  script.dataset.siteToken = config.site_token;
   script.dataset.lang = lang;
+  script.dataset.title = config.assistant_name;
   script.dataset.open = '';
-  if (config?.assistant_name) script.dataset.title = config.assistant_name;
-  if (config?.welcome_text) script.dataset.welcome = config.welcome_text;
+  if (config.welcome_text) script.dataset.welcome = config.welcome_text;
   document.body.append(script);
 
-  const line = `<script src="${location.origin}/widget.js" data-site-token="${siteToken}" async></script>`;
+  const line = `<script src="${location.origin}/widget.js" data-site-token="${config.site_token}" async></script>`;
   byId('line').textContent = line;
-  byId('fact').textContent = config ? T.fact(config) : T.other;
+  byId('fact').textContent = T.fact(config);
   byId('copy').addEventListener('click', async () => {
     await copy(line);
     byId('copy').textContent = T.copied;
@@ -83,21 +79,29 @@ function openWidget() {
   else byId('embed').scrollIntoView();
 }
 
+/** Embed what the server says is there to show; where there is nothing, say what to do. */
 async function start() {
   translate();
   byId('ask').addEventListener('click', openWidget);
   const wanted = query.get('site_token');
   try {
-    const answer = await fetch('/demo/config.json', { headers: { 'Accept-Language': lang } });
-    const config = answer.ok ? /** @type {DemoConfig} */ (await answer.json()) : null;
-    if (wanted) embed(wanted, config?.site_token === wanted ? config : null);
-    else if (config) embed(config.site_token, config);
-    else if (answer.status === 404) byId('empty').hidden = false;
-    else throw new Error(`status ${answer.status}`);
+    const path = `/demo/config.json${wanted ? `?site_token=${encodeURIComponent(wanted)}` : ''}`;
+    const answer = await fetch(path, { headers: { 'Accept-Language': lang } });
+    const body = await answer.json();
+    if (answer.ok) embed(body);
+    else if (answer.status === 404) {
+      byId('why').textContent = body.error.message;
+      byId('empty').hidden = false;
+    } else showTrouble(body.error.message);
   } catch {
-    byId('trouble').textContent = T.trouble;
-    byId('trouble').hidden = false;
+    showTrouble(T.trouble);
   }
+}
+
+/** @param {string} text */
+function showTrouble(text) {
+  byId('trouble').textContent = text;
+  byId('trouble').hidden = false;
 }
 
 start();

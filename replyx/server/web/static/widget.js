@@ -575,7 +575,7 @@
         state: (state, why) => this.#setState(state, why),
         session: (session, isNew) => this.#setSession(session, isNew),
         frame: (frame) => this.#onFrame(frame),
-        message: (message) => this.#onMessage(message),
+        message: (message) => this.#keepEnd(() => this.#onMessage(message)),
         outgoing: (item) => this.#onOutgoing(item),
       });
       if (this.#line.state === 'idle') this.#line.start();
@@ -604,18 +604,14 @@
     /** @param {LineState} state @param {string} why */
     #setState(state, why) {
       clearTimeout(this.#slow);
-      if (state === 'online') {
-        this.bar.hidden = true;
-        return;
-      }
       const isRefused = state === 'refused';
-      const show = () => {
+      const show = () => this.#keepEnd(() => {
         this.bar.replaceChildren(why || (isRefused ? T.refused : state === 'offline' ? T.offline : T.connecting));
         if (isRefused) this.bar.append(h('button', { type: 'button', onclick: () => this.#line?.start() }, T.retry));
-        this.bar.hidden = false;
-      };
+        this.bar.hidden = state === 'online';
+      });
       // A short gap is nobody's concern.
-      if (isRefused || !this.bar.hidden) show();
+      if (isRefused || state === 'online' || !this.bar.hidden) show();
       else this.#slow = setTimeout(show, 1200);
     }
 
@@ -637,7 +633,7 @@
     /** @param {Frame} frame */
     #onFrame(frame) {
       const name = frame.operator_name || frame.manager?.name || T.operator;
-      if (frame.type === 'message_delta') this.#onDelta(frame);
+      if (frame.type === 'message_delta') this.#keepEnd(() => this.#onDelta(frame));
       else if (frame.type === 'ai_typing') this.#setDots(T.writing, 30);
       else if (frame.type === 'operator_typing') this.#setDots(`${name} ${T.typing}`, 6);
       else if (frame.type === 'handoff_requested') this.#setPerson(`${T.waiting} ${T.queue} ${frame.queue_position || 1}`);
@@ -653,7 +649,6 @@
     /** A piece of an answer being written; index 0 begins it anew. @param {Frame} frame */
     #onDelta({ reply_id = 0, index = 0, text = '' }) {
       const live = this.#live.get(reply_id);
-      const isAtEnd = this.#isAtEnd();
       if (index === 0) {
         this.#setDots('');
         live?.element.remove();
@@ -666,7 +661,6 @@
         live.body.append(text);
         live.next += 1;
       } else if (!live) this.#setDots(T.writing, 30);
-      if (isAtEnd) this.#toEnd();
     }
 
     #dropLive() {
@@ -677,7 +671,6 @@
 
     /** @param {Message} message */
     #onMessage(message) {
-      const isAtEnd = this.#isAtEnd();
       this.#unsure.get(message.client_msg_id || '')?.remove();
       this.#unsure.delete(message.client_msg_id || '');
       if (this.#messages.has(message.id)) return;
@@ -688,7 +681,6 @@
       const element = this.#draw(message);
       this.#messages.set(message.id, element);
       this.#place(element, message.seq);
-      if (isAtEnd) this.#toEnd();
     }
 
     /** @param {Message} message */
@@ -761,18 +753,20 @@
     /** @param {string} text @param {number} [seconds] how long to believe it */
     #setDots(text, seconds = 0) {
       clearTimeout(this.#quiet);
-      const isAtEnd = this.#isAtEnd();
-      this.dots.hidden = !text;
-      this.dots.replaceChildren(h('i'), h('i'), h('i'), h('span', {}, text));
+      this.#keepEnd(() => {
+        this.dots.hidden = !text;
+        this.dots.replaceChildren(h('i'), h('i'), h('i'), h('span', {}, text));
+      });
       if (text) this.#quiet = setTimeout(() => this.#setDots(''), seconds * 1000);
-      if (isAtEnd) this.#toEnd();
     }
 
     /** @param {string} text '' where the assistant answers */
     #setPerson(text) {
-      this.person.textContent = text;
-      this.person.hidden = !text;
-      this.log.classList.toggle('person', Boolean(text));
+      this.#keepEnd(() => {
+        this.person.textContent = text;
+        this.person.hidden = !text;
+        this.log.classList.toggle('person', Boolean(text));
+      });
     }
 
     /** @param {number} count */
@@ -782,9 +776,11 @@
       this.count.hidden = !count;
     }
 
-    #isAtEnd() {
+    /** Change what is shown; who was at its end stays there. @param {() => void} change */
+    #keepEnd(change) {
       const { scrollTop, scrollHeight, clientHeight } = this.scroller;
-      return scrollHeight - scrollTop - clientHeight < 60;
+      change();
+      if (scrollHeight - scrollTop - clientHeight < 60) this.#toEnd();
     }
 
     #toEnd() {
