@@ -71,7 +71,7 @@ class Database:
             return
         try:
             self._connect()
-        except (peewee.OperationalError, peewee.InterfaceError, ValueError) as error:
+        except (peewee.DatabaseError, peewee.InterfaceError, ValueError) as error:
             raise DatabaseUnavailable(
                 f"База данных недоступна: {_first_line(error)}", f"The database cannot be reached: {_first_line(error)}"
             ) from error
