@@ -24,6 +24,8 @@ _SETTINGS = {
     "shared_buffers": "64MB",
     "max_wal_size": "128MB",
     "autovacuum": "off",
+    # In the cluster's own folder, so that nothing is left when it is killed.
+    "dynamic_shared_memory_type": "mmap",
     "log_min_messages": "fatal",
 }
 
