@@ -87,7 +87,7 @@ class Answering:
         try:
             return self._write(claim, lease)
         except EngineFailed as error:
-            self._failed(claim, str(error), retryable=error.retryable)
+            self._failed(claim, str(error), retryable=error.retryable, wait=error.retry_after or 0)
         except Exception as error:
             logger.exception("an answer failed", extra={"reply_id": reply_id})
             self._failed(claim, type(error).__name__, retryable=True)
@@ -315,8 +315,8 @@ class Answering:
         if claim.hold_id is not None:
             self._ledger.release(claim.hold_id)
 
-    def _failed(self, claim: Claim, error: str, *, retryable: bool) -> None:
-        """Free the hold; try again later, or end in an apology and a handoff."""
+    def _failed(self, claim: Claim, error: str, *, retryable: bool, wait: float = 0) -> None:
+        """Free the hold; try again after `wait` seconds or more, or end in an apology and a handoff."""
         try:
             with self._db.transaction():
                 dialog = access_dialog(self._db, SYSTEM, claim.dialog_id, lock=True)
@@ -334,7 +334,7 @@ class Answering:
                 if not retryable or claim.attempt >= self._config.answers.attempts:
                     self._apologise(dialog, reply, HandoffReason.FAILED)
                     return
-                pause = min(30.0, 2.0 ** (claim.attempt - 1))
+                pause = max(wait, min(30.0, 2.0 ** (claim.attempt - 1)))
                 Reply.update(due_at=self._db.now_ms(pause)).where(Reply.id == claim.reply_id).execute()
         except ReplyXError:
             # The lease runs out, and the sweeper finds the row.
