@@ -85,7 +85,7 @@ class House:
     def token(self, user: UserView) -> str:
         return self.app.accounts.issue_access(user)
 
-    def api(self, user: UserView | None = None, **headers: str) -> Api:
+    def api(self, user: UserView | None = None, /, **headers: str) -> Api:
         """REST as `user`, or as nobody."""
         return self.stack.enter_context(Api(self.url, self.token(user) if user else None, **headers))
 
