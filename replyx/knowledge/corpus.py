@@ -18,25 +18,26 @@ from replyx.storage.knowledge import Chunk, Document, QaPair
 class Entry:
     """A searchable thing: `item_id` is a chunk's id or minus a Q&A pair's.
 
-    `words` is what full text looks at, `meaning` what the vector is made of.
+    `words` is what full text looks at; the vector is made of `meaning` and, where there is one, of `heading` alike:
+    a question is often nearer to the heading than to the answer below it.
     """
 
     item_id: int
     document_id: int
     words: str
     meaning: str
+    heading: str | None = None
 
     @cached_property
     def digest(self) -> int:
         """64 bits that change with the text."""
-        text = f"{self.words}\0{self.meaning}".encode()
+        text = f"{self.words}\0{self.meaning}\0{self.heading or ''}".encode()
         return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big", signed=True)
 
 
 def chunk_entry(item_id: int, document_id: int, text: str, heading: str | None) -> Entry:
     """A chunk is searched together with its heading."""
-    whole = f"{heading}\n{text}" if heading else text
-    return Entry(item_id, document_id, whole, whole)
+    return Entry(item_id, document_id, f"{heading}\n{text}" if heading else text, text, heading)
 
 
 def qa_entry(qa_id: int, question: str, answer: str) -> Entry:

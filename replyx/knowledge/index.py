@@ -93,7 +93,7 @@ class Index:
         rows: list[Row] = []
         for start in range(0, len(entries), BATCH):
             batch = entries[start : start + BATCH]
-            vectors = self._embedder.embed_passages([entry.meaning for entry in batch])
+            vectors = self._meanings(batch)
             rows += [
                 Row(e.item_id, assistant_id, e.document_id, e.digest, sentences(e.words), vector)
                 for e, vector in zip(batch, vectors, strict=True)
@@ -101,6 +101,19 @@ class Index:
             if progress is not None:
                 progress(len(rows), len(entries))
         return rows
+
+    def _meanings(self, entries: Sequence[Entry]) -> NDArray[np.float32]:
+        import numpy as np
+
+        headings = list(dict.fromkeys(entry.heading for entry in entries if entry.heading))
+        made = self._embedder.embed_passages([*(entry.meaning for entry in entries), *headings])
+        place = {heading: len(entries) + n for n, heading in enumerate(headings)}
+        vectors: NDArray[np.float32] = made[: len(entries)].copy()
+        for row, entry in enumerate(entries):
+            if entry.heading:
+                vectors[row] += made[place[entry.heading]]
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        return vectors
 
     def sync(self, assistant_id: int, progress: Progress | None = None) -> int:
         """Make LanceDB's rows of the assistant what the database says; returns how many were added.

@@ -24,6 +24,8 @@ _ADDRESS = re.compile(r"https?:(?:/{0,2}|//[^\s)]*[/.])\n(?=[/a-z0-9])")
 _ROMAN = re.compile(r"^[ivxlc]+$")
 #: How many lines at each end of a page may be furniture.
 _EDGE = 2
+#: Most lines that a heading takes.
+_TITLE_LINES = 6
 #: Share of pages that an edge line must stand on, in its form without numbers, to be furniture; and the least count.
 _REPEATED, _AT_LEAST = 0.2, 3
 
@@ -128,12 +130,12 @@ def _found(lines: Sequence[str], titles: Sequence[str]) -> list[tuple[int, int, 
 
 
 def _place(lines: Sequence[str], begin: int, key: str) -> tuple[int, int] | None:
-    """Where the title stands alone: on one line or on up to four, perhaps with a number or "Chapter 1" before it."""
+    """Where the title stands alone: on one line or on several, perhaps with a number or "Chapter 1" before it."""
     if not key:
         return None
     for start in range(begin, len(lines)):
         text = ""
-        for end in range(start, min(start + 4, len(lines))):
+        for end in range(start, min(start + _TITLE_LINES, len(lines))):
             text += _key(lines[end])
             if text == key or (text.endswith(key) and text.removesuffix(key).isdigit()):
                 above = start - 1

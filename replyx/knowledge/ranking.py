@@ -36,6 +36,8 @@ _SLOPE = 4.0
 #: A passage in another script shares no words, so vectors decide alone; this similarity scores 0.5, and most
 #: passages of the right meaning stay below it: a wrong answer is worse than none.
 _FOREIGN, _FOREIGN_SLOPE = 0.36, 5.0
+#: Nor is it ever sure: a score of 0.6 at most, so that a passage with the question's own words comes first.
+_FOREIGN_MOST = 0.1
 #: Passages that are looked at closely (their sentences, their likeness to each other).
 CLOSELY = 24
 #: Passages that share this part of their stems say the same.
@@ -118,7 +120,10 @@ class Ranked:
                 words[rows] += weight * counts * (_K1 + 1) / (counts + self._norms[rows])
         alike = similarity(self._matrix @ question.vector)
         strength = words / total + _SIMILARITY * alike
-        foreign = question.centre + _FOREIGN_SLOPE * (alike - _FOREIGN)
+        beyond = _FOREIGN_SLOPE * (alike - _FOREIGN)
+        foreign = question.centre + np.where(
+            beyond > 0, _FOREIGN_MOST * (1 - np.exp(-np.maximum(beyond, 0) / _FOREIGN_MOST)), beyond
+        )
         is_foreign = self._cyrillic != question.is_cyrillic
         rough = np.where(is_foreign, np.maximum(strength, foreign), strength)
         near = np.argpartition(-rough, CLOSELY)[:CLOSELY] if len(rough) > CLOSELY else np.arange(len(rough))
