@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from enum import StrEnum
+from typing import Annotated
 
 import typer
 
@@ -10,6 +11,13 @@ from replyx.cli.commands import group
 from replyx.cli.flags import AsJson, Limit, Offset, WhichUser
 
 app = group("Balances, statements and the check of the ledger.")
+
+
+class Direction(StrEnum):
+    """Which lines of a statement."""
+
+    DEBIT = "debit"
+    CREDIT = "credit"
 
 
 @app.command()
@@ -38,9 +46,7 @@ def balance(ctx: typer.Context, user: WhichUser, as_json: AsJson = False) -> Non
 def statement(
     ctx: typer.Context,
     user: WhichUser,
-    kind: Annotated[
-        Literal["debit", "credit"] | None, typer.Option("--type", help="Only these.", show_default=False)
-    ] = None,
+    kind: Annotated[Direction | None, typer.Option("--type", help="Only these.", show_default=False)] = None,
     limit: Limit = 50,
     offset: Offset = 0,
     as_json: AsJson = False,
@@ -51,7 +57,9 @@ def statement(
     from replyx.cli.output import hint, hint_more, print_json, print_table, roubles
 
     with ctx.obj.app() as services:
-        rows, total = services.ledger.transactions(find_user(services, user).id, limit=limit, offset=offset, kind=kind)
+        rows, total = services.ledger.transactions(
+            find_user(services, user).id, limit=limit, offset=offset, kind=None if kind is None else kind.value
+        )
     lines = [row.as_json(language()) for row in rows]
     if as_json:
         print_json(lines)

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from replyx.cli.commands import group
 from replyx.cli.flags import AsJson, Limit, Offset, Yes
+from replyx.types import SYSTEM, Channel, Handoff
 
 app = group("Dialogs with customers.")
+
+
+class DialogStatus(StrEnum):
+    """Whether a dialog is still in the list of its tenant."""
+
+    ACTIVE = "active"
+    ARCHIVED = "archived"
+
 
 WhichDialog = Annotated[int, typer.Argument(metavar="DIALOG", help="Id.", show_default=False)]
 
@@ -22,11 +32,9 @@ def list_dialogs(
     assistant: Annotated[
         str | None, typer.Option(metavar="ASSISTANT", help="Only this assistant's.", show_default=False)
     ] = None,
-    status: Annotated[Literal["active", "archived"] | None, typer.Option(show_default=False)] = None,
-    handoff: Annotated[
-        Literal["none", "requested", "active", "released"] | None, typer.Option(show_default=False)
-    ] = None,
-    platform: Annotated[Literal["website", "telegram", "api"] | None, typer.Option(show_default=False)] = None,
+    status: Annotated[DialogStatus | None, typer.Option(show_default=False)] = None,
+    handoff: Annotated[Handoff | None, typer.Option(show_default=False)] = None,
+    platform: Annotated[Channel | None, typer.Option(show_default=False)] = None,
     limit: Limit = 50,
     offset: Offset = 0,
     as_json: AsJson = False,
@@ -36,7 +44,6 @@ def list_dialogs(
     from replyx.cli.language import choose
     from replyx.cli.output import hint, hint_more, print_json, print_table, shortened
     from replyx.dialogs.dialogs import DialogFilter
-    from replyx.types import SYSTEM
 
     with ctx.obj.app() as services:
         which = DialogFilter(
@@ -78,7 +85,6 @@ def list_dialogs(
 def show(ctx: typer.Context, dialog: WhichDialog, as_json: AsJson = False) -> None:
     """Show a dialog with its messages."""
     from replyx.cli.output import line, print_json
-    from replyx.types import SYSTEM
 
     with ctx.obj.app() as services:
         body = services.dialogs.export(SYSTEM, dialog)
@@ -100,7 +106,6 @@ def export(
 ) -> None:
     """Write a whole dialog as one JSON document."""
     from replyx.cli.output import print_json, say
-    from replyx.types import SYSTEM
 
     with ctx.obj.app() as services:
         body = services.dialogs.export(SYSTEM, dialog)
@@ -116,7 +121,6 @@ def delete(ctx: typer.Context, dialog: WhichDialog, yes: Yes = False, as_json: A
     """Delete a dialog with all that was said in it."""
     from replyx.cli.asking import require_consent
     from replyx.cli.output import print_json, say
-    from replyx.types import SYSTEM
 
     with ctx.obj.app() as services:
         services.dialogs.get(SYSTEM, dialog)

@@ -46,10 +46,13 @@ def add(
         for path in files:
             move = shown.start(path.name) if is_read_here else None
             added.append(add_file(services, found.id, path, move, wait=is_read_here))
+        is_worker_alive = any(beat.alive and beat.role == "worker" for beat in services.beats.list())
     if as_json:
         print_json([one.as_json() for one in added])
     else:
-        _show_added(added, is_read=is_read_here)
+        _show_added(added)
+        if not is_read_here and any(not one.failed for one in added):
+            _say_who_reads(is_worker_alive)
     if any(one.failed for one in added):
         raise typer.Exit(ExitCode.EXIT_FAILED)
 
@@ -178,9 +181,9 @@ def rebuild(ctx: typer.Context, assistant: MaybeAssistant = None, as_json: AsJso
         say(f"Фрагментов в индексе: {chunks}", f"Chunks in the index: {chunks}")
 
 
-def _show_added(added: list[Added], *, is_read: bool) -> None:
+def _show_added(added: list[Added]) -> None:
     from replyx.cli.language import choose
-    from replyx.cli.output import hint, print_table
+    from replyx.cli.output import print_table
 
     columns = choose("id,файл,состояние,страниц,фрагментов,причина", "id,file,status,pages,chunks,reason")
     rows: list[tuple[object, ...]] = []
@@ -192,8 +195,18 @@ def _show_added(added: list[Added], *, is_read: bool) -> None:
             figures = (document.status, document.pages, document.chunks_count)
             rows.append((document.id, one.path, *figures, one.reason))
     print_table(columns.split(","), rows)
-    if not is_read and any(not one.failed for one in added):
+
+
+def _say_who_reads(is_worker_alive: bool) -> None:
+    from replyx.cli.output import hint
+
+    if is_worker_alive:
         hint(
-            "Документы прочтёт работающий replyx up (или worker). Следить: replyx knowledge list; сразу: --wait",
-            "The running replyx up (or worker) reads them. Watch: replyx knowledge list; at once: --wait",
+            "Документы читает работающий ReplyX. Следить: replyx knowledge list",
+            "The running ReplyX reads the documents. Watch: replyx knowledge list",
+        )
+    else:
+        hint(
+            "Ничего не запущено: документы прочтёт replyx up. Сразу: replyx knowledge add … --wait",
+            "Nothing runs: replyx up will read the documents. At once: replyx knowledge add … --wait",
         )

@@ -102,8 +102,10 @@ def test_after_a_kill_the_next_start_finds_the_directory_free(box: Box) -> None:
     assert second.is_running
 
 
-def test_up_works_on_postgresql_and_gives_an_empty_database_its_schema(box: Box, empty_postgres_url: str) -> None:
-    box.environment["REPLYX_DATABASE__URL"] = empty_postgres_url
+def test_up_works_on_postgresql_and_redis_and_gives_an_empty_database_its_schema(
+    box: Box, empty_postgres_url: str, redis_url: str
+) -> None:
+    box.environment |= {"REPLYX_DATABASE__URL": empty_postgres_url, "REPLYX_REDIS__URL": redis_url}
 
     program, address = _up(box)
 
