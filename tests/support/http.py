@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -84,8 +84,10 @@ class Socket:
     def __init__(self, url: str, headers: dict[str, str]) -> None:
         #: Every frame that came, oldest first.
         self.frames: list[Json] = []
-        self.connection: ClientConnection = connect(
-            url, additional_headers=headers, compression=None, proxy=None, max_size=None
+        # Entered, as the library wants it; `close` is the other half.
+        self._open = ExitStack()
+        self.connection: ClientConnection = self._open.enter_context(
+            connect(url, additional_headers=headers, compression=None, proxy=None, max_size=None)
         )
 
     def __enter__(self) -> Self:
@@ -130,4 +132,4 @@ class Socket:
         return self.connection.close_code
 
     def close(self) -> None:
-        self.connection.close()
+        self._open.close()
