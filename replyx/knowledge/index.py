@@ -61,8 +61,10 @@ class Searchable(Protocol):
 class Index:
     """The searches of one process, and the upkeep of LanceDB."""
 
-    def __init__(self, corpus: Corpus, store: VectorStore, embedder: Embedder) -> None:
+    def __init__(self, corpus: Corpus, store: VectorStore, embedder: Embedder, *, in_memory: int = _IN_MEMORY) -> None:
+        """`in_memory` is the number of an assistant's items up to which they are searched in memory."""
         self._corpus, self._store, self._embedder = corpus, store, embedder
+        self._in_memory = in_memory
         self._loaded: OrderedDict[int, tuple[int, Searchable]] = OrderedDict()
         self._lock = threading.Lock()
         self._loading = [threading.Lock() for _ in range(16)]
@@ -193,7 +195,7 @@ class Index:
 
     def _load(self, assistant_id: int) -> Searchable:
         count = self._corpus.count(assistant_id)
-        if count > _IN_MEMORY:
+        if count > self._in_memory:
             return self._load_large(assistant_id, count)
         entries = self._corpus.entries(assistant_id)
         vectors = self._vectors(assistant_id, entries) if entries else {}

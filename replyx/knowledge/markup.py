@@ -31,14 +31,14 @@ def read_html(data: bytes) -> Extract:
 
 
 def read_markdown(data: bytes) -> Extract:
-    """A Markdown file; front matter is left out."""
+    """A Markdown file; front matter is left out, links keep their addresses."""
     from markdown_it import MarkdownIt
 
     text = re.sub(r"\A---\n.*?\n---\n", "", decode(data).replace("\r\n", "\n"), flags=re.DOTALL)
-    return _from_html(MarkdownIt("commonmark").enable("table").render(text))
+    return _from_html(MarkdownIt("commonmark").enable("table").render(text), with_addresses=True)
 
 
-def _from_html(html: str) -> Extract:
+def _from_html(html: str, *, with_addresses: bool = False) -> Extract:
     from selectolax.lexbor import LexborHTMLParser
 
     tree = LexborHTMLParser(html)
@@ -46,6 +46,10 @@ def _from_html(html: str) -> Extract:
     name = as_heading(title.text()) if title is not None else None
     for node in tree.css(_MACHINERY):
         node.decompose()
+    for link in tree.css("a[href^=http]") if with_addresses else ():
+        address = link.attributes["href"] or ""
+        if address not in link.text():
+            link.insert_after(f" ({address})")
     whole = _blocks(tree, name)
     for node in tree.css(_FRAME):
         # A heading often stands in the article's own <header>.
