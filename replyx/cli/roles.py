@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that everything has to end after a signal; the worker's own drain is shorter.
-END_SECONDS = 12.0
+#: Seconds from the signal on that everything has to end.
+END_SECONDS = 10.0
 
 
 class Roles:
@@ -29,6 +29,8 @@ class Roles:
         self.stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._failure: BaseException | None = None
+        #: When the end was asked for, by the monotonic clock.
+        self._asked_at: float | None = None
 
     def catch_signals(self) -> None:
         """SIGINT and SIGTERM ask for the end; the second one does not wait for it."""
@@ -56,12 +58,12 @@ class Roles:
         A role that does not end in time is left behind, together with the process: its work is leased and will be
         found by the next one.
         """
-        self.stop.set()
-        deadline = time.monotonic() + END_SECONDS
+        self._ask_for_end()
+        deadline = (self._asked_at or 0.0) + END_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         late = [thread.name for thread in self._threads if thread.is_alive()]
-        if late and self._failure is None:
+        if late and self._failure is None and sys.exc_info()[0] is None:
             logger.warning("some work did not end in time; it will be taken up again", extra={"roles": late})
             sys.stdout.flush()
             os._exit(0)
@@ -74,11 +76,16 @@ class Roles:
         except Exception as error:
             logger.exception("a role failed", extra={"role": name})
             self._failure = self._failure or error
-        self.stop.set()
+        self._ask_for_end()
 
     def _on_signal(self, number: int, _frame: Any) -> None:
         if self.stop.is_set():
             os._exit(128 + number)
+        self._ask_for_end()
+
+    def _ask_for_end(self) -> None:
+        if self._asked_at is None:
+            self._asked_at = time.monotonic()
         self.stop.set()
 
 

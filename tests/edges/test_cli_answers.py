@@ -18,6 +18,9 @@ from typing import Any
 import pytest
 
 from replyx.cli.exits import ExitCode
+from replyx.testing.llm_answers import Scenario
+from replyx.testing.llm_server import FakeLLM
+from tests.support.http import Api
 from tests.support.processes import Box, Program, open_box
 from tests.support.programs import wait_until
 
@@ -65,10 +68,10 @@ def _json(box: Box, *arguments: str, expect: int = 0) -> Any:
     return json.loads(done.out)
 
 
-def _start_up(box: Box) -> Program:
+def _started(box: Box) -> tuple[Program, str]:
+    """A running `replyx up` and its address."""
     program = box.start("up", "--port", "0")
-    program.wait_for_line("^ready http")
-    return program
+    return program, program.wait_for_line(r"^ready (http://\S+)$")[1]
 
 
 def test_a_document_is_added_and_a_question_answered_from_it_and_paid(shop: Box, template: tuple[Path, Any]) -> None:
@@ -100,7 +103,7 @@ def test_people_get_the_answer_its_sources_and_its_price(shop: Box) -> None:
 
 
 def test_without_wait_the_running_process_reads_the_document(empty_shop: Box) -> None:
-    program = _start_up(empty_shop)
+    program, _ = _started(empty_shop)
 
     added = _json(empty_shop, "knowledge", "add", "1", "handbook.md")
 
@@ -112,7 +115,7 @@ def test_without_wait_the_running_process_reads_the_document(empty_shop: Box) ->
 
 
 def test_a_question_is_answered_once_beside_a_running_process(shop: Box) -> None:
-    _start_up(shop)
+    _started(shop)
 
     answer = _json(shop, "ask", "1", "How long does delivery to Kamchatka take?")
 
@@ -166,7 +169,7 @@ def test_on_a_terminal_progress_is_shown_and_the_document_read_at_once(empty_sho
 
 def test_status_shows_what_runs(shop: Box) -> None:
     before = _json(shop, "status")
-    _start_up(shop)
+    _started(shop)
 
     def roles() -> set[str]:
         return {process["role"] for process in _json(shop, "status")["processes"] if process["alive"]}
@@ -178,10 +181,9 @@ def test_status_shows_what_runs(shop: Box) -> None:
 
 
 def test_doctor_finds_a_healthy_installation_healthy_and_its_own_port_ours(shop: Box) -> None:
-    program = shop.start("up", "--port", "0")
-    address = program.wait_for_line(r"^ready http://127\.0\.0\.1:(\d+)$")[1]
+    _, address = _started(shop)
 
-    shop.environment["REPLYX_SERVER__PORT"] = address
+    shop.environment["REPLYX_SERVER__PORT"] = address.rpartition(":")[2]
     report = _json(shop, "doctor")
 
     states = {check["name"]: check["state"] for check in report["checks"]}
@@ -246,3 +248,37 @@ def _read_all(terminal: int, deadline: float) -> str:
             break
         pieces.append(piece)
     return b"".join(pieces).decode(errors="replace")
+
+
+def test_an_answer_under_way_at_the_end_is_written_once_after_the_next_start(shop: Box) -> None:
+    with FakeLLM(Scenario(text="slow " * 1000, words_per_second=5)) as llm:
+        token = ("--name", "main", "--base-url", llm.base_url, "--models", "fake-model", "--token-stdin")
+        assert shop.run("tokens", "add", *token, stdin="sk-test-0123456789abcdef\n").code == 0
+        site_token = _json(shop, "assistants", "set", "1", "--model", "fake-model")["site_token"]
+        program, address = _started(shop)
+        number = _ask_in_widget(address, site_token, "How long does delivery to Kamchatka take?")
+        wait_until(lambda: llm.open_answers, 30, "the model was not asked")
+
+        ended = program.terminate(12)
+        llm.standing = Scenario(text="Two weeks.")
+        _started(shop)
+
+        def said() -> list[str]:
+            messages = _json(shop, "dialogs", "show", str(number))["messages"]
+            return [message["text"] for message in messages if message["sender"] == "assistant"]
+
+        wait_until(said, 30, "no answer came after the start")
+    assert ended.code == 0, ended.err
+    assert said() == ["Two weeks."]
+    assert [row["amount"] for row in _json(shop, "billing", "statement", "boss@example.com")] == [-5.0, 500.0]
+    assert _json(shop, "billing", "verify")["ok"] is True
+
+
+def _ask_in_widget(address: str, site_token: str, question: str) -> int:
+    """Ask as a visitor of the appliance's own page; answers the dialog's id."""
+    with Api(address, Origin=address, **{"X-Site-Token": site_token}) as page:
+        session = page.post("/api/widget/sessions", {})
+    with Api(address, session["visitor_token"], Origin=address) as visitor:
+        visitor.post(f"/api/widget/dialogs/{session['dialog_key']}/messages", {"text": question})
+    number: int = session["dialog_id"]
+    return number
