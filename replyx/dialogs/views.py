@@ -55,7 +55,7 @@ class MessageView:
         }
         if self.sender == Sender.OPERATOR:
             body["operator_name"] = self.operator_name
-        if self.sender == Sender.USER and self.client_msg_id is not None:
+        if self.sender != Sender.ASSISTANT and self.client_msg_id is not None:
             body["client_msg_id"] = self.client_msg_id
         if self.sender == Sender.ASSISTANT:
             body |= {

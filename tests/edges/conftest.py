@@ -36,6 +36,6 @@ def house(build: Build) -> House:
 
 
 @pytest.fixture
-def both(build: Build, database_url: str) -> House:
+def both(database_url: str, build: Build) -> House:
     """A house with a worker: the test runs once on each kind of database."""
     return build(with_worker=True, REPLYX_DATABASE__URL=database_url)

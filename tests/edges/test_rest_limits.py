@@ -6,6 +6,7 @@ import time
 
 from tests.edges.conftest import Build
 from tests.support.house import PASSWORD, House
+from tests.support.http import Json
 
 _LOGIN = {"email": "anna@example.com", "password": "wrong"}
 
@@ -73,7 +74,7 @@ def test_uploads_have_a_limit_of_their_own(build: Build) -> None:
     house = build(REPLYX_LIMITS__ENABLED="true", REPLYX_LIMITS__UPLOADS_PER_5_MINUTES="2")
     api = house.api(house.anna)
     assistant = house.assistant()
-    form = {"data": {"assistant_id": str(assistant["id"])}, "files": {"file": ("a.md", b"# A\n\ntext")}}
+    form: Json = {"data": {"assistant_id": str(assistant["id"])}, "files": {"file": ("a.md", b"# A\n\ntext")}}
 
     statuses = [api.client.post("/api/documents/upload", **form).status_code for _ in range(3)]
 

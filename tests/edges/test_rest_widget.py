@@ -8,7 +8,7 @@ from tests.edges.conftest import Build
 from tests.support.house import SITE, House
 
 #: Origins that must not pass where `shop.example` and `*.shop.ru` are listed.
-_REFUSED = [
+REFUSED_ORIGINS = [
     "null", "", "https://example.com", "https://shop.example.evil.io", "https://evil-shop.example", "http://shop.example",
     "https://shop.example:8443", "https://SHOP.example", "https://shop.example/", "https://shop.example.",
     "shop.example",
@@ -24,7 +24,7 @@ def test_only_listed_origins_open_a_session(house: House) -> None:
     headers = {"X-Site-Token": assistant["site_token"]}
     port = urlsplit(house.url).port
 
-    for origin in [*_REFUSED, f"http://evil.example:{port}"]:
+    for origin in [*REFUSED_ORIGINS, f"http://evil.example:{port}"]:
         given = {**headers, "Origin": origin}
         answer = house.api().request("POST", "/api/widget/sessions", expect=403, json={}, headers=given)
         assert answer.json()["error"]["code"] == "INSUFFICIENT_PERMISSIONS"

@@ -92,7 +92,7 @@ class Connection:
             return
         if self._waiting is None:
             self._waiting = deque()
-        if len(self._waiting) >= MOST_FRAMES or self._waiting_bytes > MOST_BYTES:
+        if len(self._waiting) >= MOST_FRAMES or (self._waiting and self._waiting_bytes + len(text) > MOST_BYTES):
             self.close(1013, "too slow")
             return
         self._waiting.append(text)

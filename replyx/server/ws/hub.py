@@ -169,7 +169,7 @@ class Hub:
         """The one timer of all sockets."""
         now = asyncio.get_running_loop().time()
         for connection in tuple(self._connections):
-            _attend(connection, now)
+            attend(connection, now)
         await self._drop_idle_topics(now)
 
     async def _drop_idle_topics(self, now: float) -> None:
@@ -219,7 +219,7 @@ def _close_all(topics: list[Topic]) -> None:
         topic.close()
 
 
-def _attend(connection: Connection, now: float) -> None:
+def attend(connection: Connection, now: float) -> None:
     """What a second's passing means for a socket."""
     if connection.is_closing:
         if now - connection.closed_at > _CLOSE_SECONDS:

@@ -22,8 +22,8 @@ from replyx.types import Actor, Json
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks into the record; a revocation counts within 2.
-REVOCATION_SECONDS = 1.0
+#: Seconds between two looks into the record. Tokens believe it for a second, and a revocation counts within two.
+REVOCATION_SECONDS = 0.5
 
 
 class Sockets(Protocol):

@@ -214,7 +214,7 @@
       this.#misses = heard ? 0 : this.#misses + 1;
       if (this.#misses >= 2 && this.session) return void this.#poll();
       this.#become('offline');
-      this.#again(code === 4429 ? 10 : 0.4 * 2 ** this.#tries++);
+      this.#again(code === 4429 ? 10 : 0.4 * 1.6 ** this.#tries++);
     }
 
     /** @param {unknown} error */
@@ -222,7 +222,7 @@
       const trouble = error instanceof Trouble ? error : new Trouble(0, String(error));
       if (!trouble.passing) return this.#become('refused', trouble.message);
       this.#become('offline', trouble.status ? trouble.message : '');
-      this.#again(trouble.pause || 0.8 * 2 ** this.#tries++);
+      this.#again(trouble.pause || 0.4 * 1.6 ** this.#tries++);
     }
 
     /** Try again, spread so that a restarted server is not met by all at once. @param {number} seconds */
@@ -425,8 +425,8 @@
     dialog:not([open]){display:none}
     dialog::backdrop{background:none}
     @keyframes up{from{opacity:0;transform:translateY(10px)}}
-    header{display:flex;align-items:center;padding:12px 8px 12px 16px;border-bottom:1px solid var(--line)}
-    header div{flex:1;min-width:0}
+    .head{display:flex;align-items:center;padding:12px 8px 12px 16px;border-bottom:1px solid var(--line)}
+    .head div{flex:1;min-width:0}
     h2{margin:0;font-size:16px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
     .sub,.src,.bar,.note,.dots,.who{margin:0;color:var(--dim);font-size:13px}
     .quiet{background:none;color:var(--dim)}
@@ -517,7 +517,7 @@
           event.preventDefault();
           this.close();
         } },
-      h('header', {}, h('div', {}, this.heading, h('p', { class: 'sub' }, T.ai)),
+      h('div', { class: 'head' }, h('div', {}, this.heading, h('p', { class: 'sub' }, T.ai)),
         h('button', { class: 'round quiet', type: 'button', 'aria-label': T.close, onclick: () => this.close() }, icon(CROSS))),
       this.bar, this.person, this.scroller,
       h('form', { onsubmit: (event) => this.#submit(event) }, this.area, this.button));
