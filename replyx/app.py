@@ -93,6 +93,7 @@ class App:
         """Give everything back; the app cannot be used afterwards."""
         self.answering.close()
         self.engines.close()
+        self.knowledge.close()
         self.bus.close()
         self.broker.close()
         self.db.close()

@@ -25,7 +25,7 @@ DRAIN_SECONDS = 10.0
 def run_worker(app: App, stop: threading.Event) -> None:
     """Work until `stop` is set; then take nothing new, let running tasks end within 10 s, and return."""
     name = process_name(ROLE)
-    if app.config.is_embedded:
+    if app.config.is_embedded and app.db.is_sqlite:
         # There is no other worker: what is claimed was claimed by one that is gone.
         app.answering.take_back()
     answers.declare(app)
