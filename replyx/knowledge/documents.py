@@ -18,9 +18,6 @@ from replyx.tasks.names import DOCUMENT_INGEST
 from replyx.tasks.queue import TaskQueue
 from replyx.types import Actor, Role
 
-#: Largest id that both databases hold: a larger one is simply not found.
-_MAX_ID = 2**63 - 1
-
 
 class Documents:
     """Rows and files of documents."""
@@ -63,7 +60,7 @@ class Documents:
         with self._db.connection():
             query = Document.select().join(Assistant).where(owned_by(actor))
             if assistant_id is not None:
-                query = query.where(Document.assistant == min(assistant_id, _MAX_ID))
+                query = query.where(Document.assistant == as_id(assistant_id))
             rows = query.order_by(Document.id.desc()).limit(limit).offset(offset)
             return [DocumentView.of(row) for row in rows], query.count()
 
@@ -101,11 +98,16 @@ class Documents:
         return self._uploads.remove_forgotten(known)
 
     def _access(self, actor: Actor, document_id: int) -> Document:
-        query = Document.select().join(Assistant).where((Document.id == min(document_id, _MAX_ID)) & owned_by(actor))
+        query = Document.select().join(Assistant).where((Document.id == as_id(document_id)) & owned_by(actor))
         row: Document | None = query.first()
         if row is None:
             raise _no_document()
         return row
+
+
+def as_id(number: int) -> int:
+    """A number from outside as an id that every database can look for; impossible ones become one that nothing has."""
+    return number if 0 < number < 2**63 else 0
 
 
 def owned_by(actor: Actor) -> Any:
@@ -124,7 +126,7 @@ def access_assistant(db: Database, actor: Actor, assistant_id: int) -> None:
         NotFound: there is no such assistant, or it is another's.
     """
     with db.connection():
-        owned = Assistant.select().where((Assistant.id == min(assistant_id, _MAX_ID)) & owned_by(actor))
+        owned = Assistant.select().where((Assistant.id == as_id(assistant_id)) & owned_by(actor))
         if not owned.exists():
             raise NotFound("Ассистент не найден", "No such assistant")
 

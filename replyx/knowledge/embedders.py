@@ -6,6 +6,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from replyx.errors import ConfigError
@@ -107,8 +108,9 @@ class Remembering:
         return self._inner.similarity(cosine)
 
 
+@cache
 def make_embedder(name: str) -> Embedder:
-    """The embedder that `knowledge.embedder` names; nothing is loaded before it is first used.
+    """The embedder that `knowledge.embedder` names, one in a process; nothing is loaded before it is first used.
 
     Raises:
         ConfigError: its package is not installed.

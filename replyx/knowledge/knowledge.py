@@ -15,6 +15,7 @@ from replyx.events.bus import Bus
 from replyx.knowledge.corpus import Corpus
 from replyx.knowledge.documents import Documents
 from replyx.knowledge.embedders import make_embedder
+from replyx.knowledge.extract import clean
 from replyx.knowledge.index import Index
 from replyx.knowledge.ingestion import Ingestion
 from replyx.knowledge.qa import QaPairs
@@ -131,7 +132,7 @@ class Knowledge:
 
     def match_qa(self, assistant_id: int, question: str) -> QaView | None:
         """The prepared answer to `question`, if its pair's question is the same or surely means the same."""
-        return self._qa.match(assistant_id, question[:_MAX_QUERY])
+        return self._qa.match(assistant_id, clean(question[:_MAX_QUERY]))
 
     def search(self, assistant_id: int, query: str, limit: int = 6, threshold: float | None = None) -> SearchResult:
         """The best passages for a question, best first, at most `limit`.
@@ -142,7 +143,7 @@ class Knowledge:
         known = self._index.of(assistant_id)
         if known is None or not query.strip():
             return SearchResult((), False, 0.0, known is not None and self._corpus.count(assistant_id) > 0)
-        found = known.best(self._index.question(query[:_MAX_QUERY]), limit)
+        found = known.best(self._index.question(clean(query[:_MAX_QUERY])), limit)
         scores = [(item.id, score) for item, score in found if score >= _NOISE]
         passages = tuple(self._corpus.passages(assistant_id, scores))
         top = passages[0].score if passages else 0.0
@@ -198,6 +199,20 @@ class Knowledge:
                 "embedder": self._embedder.id,
                 "is_loaded": self._store.is_open,
             }
+
+    def rows_in_index(self, assistant_id: int | None = None) -> int:
+        """How many rows the index holds, of an assistant or of all; loads LanceDB.
+
+        Raises:
+            ServiceUnavailable: the index cannot be read.
+        """
+        try:
+            self._store.refresh()
+            return self._store.count(assistant_id)
+        except IndexBroken as error:
+            raise ServiceUnavailable(
+                f"Индекс знаний не прочитать: {error}", f"The knowledge index cannot be read: {error}"
+            ) from error
 
     def warm_up(self) -> None:
         """Load the embedder and LanceDB, so that the first question does not wait; not where nothing can be found.

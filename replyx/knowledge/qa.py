@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from replyx.clock import Clock
 from replyx.errors import FieldIssue, NotFound, ValidationFailed
 from replyx.knowledge.corpus import Corpus
-from replyx.knowledge.documents import access_assistant, owned_by
+from replyx.knowledge.documents import access_assistant, as_id, owned_by
 from replyx.knowledge.index import Index
 from replyx.knowledge.vectors import VectorStore
 from replyx.knowledge.views import QaView
@@ -19,14 +19,13 @@ from replyx.storage.database import Database
 from replyx.storage.knowledge import QaPair
 from replyx.types import Actor
 
-_MAX_ID = 2**63 - 1
 _MAX_QUESTION, _MAX_ANSWER, _MAX_TAGS, _MAX_TAG = 1000, 16_000, 20, 50
 #: Keys up to this long are stored as they are; longer ones as a digest.
 _MAX_KEY = 200
 
 #: Least share of their telling words that two questions of one meaning have in common. Wrong words given with
 #: certainty are worse than none, so vectors alone do not decide (`bench/retrieval.py` counts the mistakes).
-_SHARED = 0.6
+_SHARED = 0.75
 #: What makes two questions different however alike they sound: numbers, names, negation.
 _TELLING = re.compile(r"\d")
 _NEGATION = frozenset(("не", "нет", "без", "not", "no", "never", "without"))
@@ -61,7 +60,7 @@ class QaPairs:
         with self._db.connection():
             query = QaPair.select().join(Assistant).where(owned_by(actor))
             if assistant_id is not None:
-                query = query.where(QaPair.assistant == min(assistant_id, _MAX_ID))
+                query = query.where(QaPair.assistant == as_id(assistant_id))
             query = query.order_by(QaPair.id.desc())
             if not q or not q.strip():
                 return [QaView.of(row) for row in query.limit(limit).offset(offset)], query.count()
@@ -124,7 +123,7 @@ class QaPairs:
         return None
 
     def _access(self, actor: Actor, qa_id: int) -> QaPair:
-        query = QaPair.select().join(Assistant).where((QaPair.id == min(qa_id, _MAX_ID)) & owned_by(actor))
+        query = QaPair.select().join(Assistant).where((QaPair.id == as_id(qa_id)) & owned_by(actor))
         row: QaPair | None = query.first()
         if row is None:
             raise _no_pair()
@@ -137,7 +136,8 @@ def mean_the_same(one: str, other: str) -> bool:
     if {s for s in a ^ b if _TELLING.search(s) or s in _NEGATION}:
         return False
     a, b = ({s for s in words if not is_common(s)} for words in (a, b))
-    return bool(a & b) and len(a & b) >= _SHARED * len(a | b)
+    # A word in place of another makes another question; words more or fewer may not.
+    return bool(a & b) and (a <= b or b <= a) and len(a & b) >= _SHARED * len(a | b)
 
 
 def _key(question: str) -> str:

@@ -60,10 +60,13 @@ class Row:
 class VectorStore:
     """One embedder's table. Reads are safe from any thread; writes queue behind one lock of the whole box."""
 
-    def __init__(self, uri: str, lock_file: Path, embedder_id: str, dim: int) -> None:
-        """Nothing is opened before the first use. `lock_file` is shared by all processes of this box."""
+    def __init__(self, uri: str, lock_file: Path, embedder_id: str, dim: int, *, keep: timedelta = _KEEP) -> None:
+        """Nothing is opened before the first use. `lock_file` is shared by all processes of this box.
+
+        Versions of the table are kept for `keep`, for readers that still look at them.
+        """
         self.name = f"{embedder_id}_{dim}"
-        self._uri, self._dim, self._lock_file = uri, dim, lock_file
+        self._uri, self._dim, self._lock_file, self._keep = uri, dim, lock_file, keep
         self._lock = threading.RLock()
         self._writer = threading.RLock()
         self._table: Any = None
@@ -190,7 +193,7 @@ class VectorStore:
 
     def reset(self) -> None:
         """Throw the table away and begin with an empty one: the way out of broken files."""
-        with self._writing():
+        with self._writing(refreshed=False):
             with self._lock:
                 self._table = None
             folder = Path(self._uri) / f"{self.name}.lance"
@@ -203,7 +206,7 @@ class VectorStore:
         self._do(lambda table: table.delete(where))
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _writing(self, *, refreshed: bool = True) -> Iterator[None]:
         """One writer at a time, in this process and among all processes of the box; joined up after many writes."""
         with self._writer:
             if self._writes < 0:
@@ -214,7 +217,8 @@ class VectorStore:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 writes, self._writes = self._writes, -1
                 try:
-                    self.refresh()
+                    if refreshed:
+                        self.refresh()
                     yield
                     if writes + 1 >= _WRITES_BETWEEN_COMPACTIONS:
                         writes = -1
@@ -223,7 +227,7 @@ class VectorStore:
                     self._writes = writes + 1
 
     def _tidy(self) -> None:
-        self._do(lambda table: table.optimize(cleanup_older_than=_KEEP))
+        self._do(lambda table: table.optimize(cleanup_older_than=self._keep))
 
     def _cluster(self, table: Any) -> None:
         rows = table.count_rows()

@@ -61,6 +61,9 @@ class QaPair(Table):
 class Chunk(Table):
     """A piece of a document's text with the place it came from: what is searched, quoted and embedded."""
 
+    assistant_id: int
+    document_id: int
+
     id = peewee.BigAutoField()
     assistant = peewee.ForeignKeyField(Assistant, on_delete="CASCADE")
     document = peewee.ForeignKeyField(Document, backref="chunks", on_delete="CASCADE")

@@ -50,7 +50,7 @@ class Library:
     ) -> DocumentView:
         data = content.encode() if isinstance(content, str) else content
         return self.knowledge.add_document(
-            actor or self.owner, assistant or self.assistant, filename, io.BytesIO(data), None
+            actor or self.owner, self.assistant if assistant is None else assistant, filename, io.BytesIO(data), None
         )
 
     def teach(self, content: bytes | str, filename: str = "notes.txt", *, assistant: int | None = None) -> DocumentView:
