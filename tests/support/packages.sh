@@ -20,6 +20,8 @@ need postgresql "$(program postgres)" /usr/lib/postgresql/*/bin/postgres
 need redis-server "$(program redis-server)"
 need chromium "$(program chromium)"
 need chromium-driver "$(program chromedriver)"
+need nodejs "$(program node)"
+need npm "$(program npm)"
 need systemd "$(program systemd-analyze)"
 # llama-cpp-python comes as source.
 need g++ "$(program c++)"

@@ -487,6 +487,7 @@
     /** @type {Map<number, {element: HTMLElement, body: HTMLElement, next: number}>} Answers being written. */ #live = new Map();
     /** @type {number | undefined} */ #quiet;
     /** @type {number | undefined} */ #slow;
+    #badAt = 0;
     #unread = 0;
     #lastSeq = 0;
 
@@ -611,8 +612,8 @@
         this.bar.hidden = state === 'online';
       });
       // A short gap is nobody's concern.
-      if (isRefused || state === 'online' || !this.bar.hidden) show();
-      else this.#slow = setTimeout(show, 1200);
+      this.#badAt = state === 'online' ? 0 : this.#badAt || Date.now();
+      this.#slow = setTimeout(show, this.#badAt && !isRefused ? this.#badAt + 1200 - Date.now() : 0);
     }
 
     /** @param {WidgetSession} session @param {boolean} isNew */

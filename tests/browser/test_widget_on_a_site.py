@@ -1,0 +1,101 @@
+"""The widget on somebody else's website: what it weighs, what it asks for, and where it may be."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+from replyx.server.web.pages import STATIC
+from tests.browser.appliance import OPENING_HOURS, Appliance
+from tests.browser.chromium import Browser
+from tests.browser.conftest import Browse
+from tests.browser.site import Site
+from tests.browser.widget import Widget
+
+_HOURS = "Когда открыт склад в Твери?"
+
+#: A page that remembers nothing of its visitor.
+_STORED = "return [localStorage.length, sessionStorage.length, document.cookie]"
+
+
+def test_the_widget_weighs_at_most_12_kilobytes() -> None:
+    script = (STATIC / "widget.js").read_bytes()
+
+    assert len(gzip.compress(script, 9)) <= 12_000
+
+
+def test_a_page_with_the_widget_fetches_and_stores_nothing_before_it_is_opened(
+    appliance: Appliance, site: Site, browse: Browse, tmp_path: Path
+) -> None:
+    assistant = appliance.make_assistant(allowed_domains=[site.domain])
+    appliance.teach_hours(assistant, tmp_path)
+    site.embed(appliance.url, assistant["site_token"])
+    browser = browse()
+    widget = Widget(browser)
+
+    browser.goto(site.url)
+    launcher = widget.element(".launch")
+    assert _asked(browser, appliance) == ["GET /widget.js"]
+    assert browser.js(_STORED) == [0, 0, ""]
+
+    launcher.click()
+    assert widget.ask(_HOURS).text in OPENING_HOURS
+    session, socket = _asked(browser, appliance)
+    assert session == "POST /api/widget/sessions"
+    assert socket.startswith("SOCKET /ws/dialogs/")
+    assert browser.js(_STORED) == [1, 0, ""]
+    assert browser.complaints() == []
+
+
+def test_another_sites_visitor_talks_and_finds_the_conversation_again(
+    appliance: Appliance, site: Site, browser: Browser, widget: Widget, tmp_path: Path
+) -> None:
+    assistant = appliance.make_assistant("Тверской склад", allowed_domains=[site.domain], welcome_text="Спросите!")
+    appliance.teach_hours(assistant, tmp_path)
+    site.embed(appliance.url, assistant["site_token"])
+    browser.goto(site.url)
+    widget.element(".launch").click()
+    widget.wait_for("Тверской склад", "h2")
+    widget.wait_for("Спросите!", ".m")
+    widget.ask(_HOURS)
+    said = widget.messages
+
+    browser.reload()
+    widget.element(".launch").click()
+
+    browser.wait(lambda: widget.messages == said, "the same conversation")
+
+
+def test_a_site_that_is_not_allowed_is_told_so_in_words(appliance: Appliance, site: Site, browse: Browse) -> None:
+    assistant = appliance.make_assistant(allowed_domains=["other.example"])
+    site.embed(appliance.url, assistant["site_token"])
+    browser = browse()
+    widget = Widget(browser)
+    browser.goto(site.url)
+
+    widget.element(".launch").click()
+
+    widget.wait_for("Чат не разрешён на этом сайте", ".bar")
+    with appliance.api() as api:
+        api.put(f"/api/assistants/{assistant['id']}", {"allowed_domains": [site.domain]})
+    widget.element(".bar button").click()
+    browser.wait(lambda: not widget.texts(".bar"), "the notice is gone")
+
+
+def test_an_unknown_site_token_is_told_in_words(appliance: Appliance, site: Site, browse: Browse) -> None:
+    site.embed(appliance.url, "st_nobody", language="en")
+    browser = browse(language="en")
+    widget = Widget(browser)
+    browser.goto(site.url)
+
+    widget.element(".launch").click()
+
+    widget.wait_for("Try again", ".bar")
+    assert widget.texts("h2") == ["Support"]
+
+
+def _asked(browser: Browser, appliance: Appliance) -> list[str]:
+    """What the browser has asked the appliance for, without the permissions that browsers ask by themselves."""
+    socket_url = appliance.url.replace("http", "ws", 1)
+    seen = [row.replace(appliance.url, "").replace(socket_url, "") for row in browser.requests()]
+    return [row for row in seen if not row.startswith("OPTIONS") and "http" not in row and "data:" not in row]
