@@ -8,6 +8,21 @@ from replyx.storage.database import Database
 from replyx.storage.dialogs import Dialog
 from replyx.types import Actor, Role
 
+#: What of its assistant a dialog is read with.
+_OF_ASSISTANT = (
+    Assistant.id,
+    Assistant.name,
+    Assistant.is_active,
+    Assistant.ai_model,
+    Assistant.system_prompt,
+    Assistant.handoff_keywords,
+    Assistant.not_found_text,
+    Assistant.unavailable_text,
+    Assistant.welcome_text,
+    Assistant.price,
+    Assistant.answer_threshold,
+)
+
 
 def access_dialog(db: Database, actor: Actor, dialog_id: int, *, lock: bool = False) -> Dialog:
     """The dialog's row with its assistant, if `actor` may see it. `lock` holds it until the transaction ends.
@@ -17,7 +32,7 @@ def access_dialog(db: Database, actor: Actor, dialog_id: int, *, lock: bool = Fa
     Raises:
         NotFound: there is no such dialog, or it is another's; the two cannot be told apart.
     """
-    query = Dialog.select(Dialog, Assistant).join(Assistant).where(Dialog.id == dialog_id)
+    query = Dialog.select(Dialog, *_OF_ASSISTANT).join(Assistant).where(Dialog.id == dialog_id)
     if actor.role in (Role.OWNER, Role.ADMIN):
         query = query.where(Dialog.user == actor.user_id)
     elif actor.role is Role.VISITOR:
@@ -26,9 +41,7 @@ def access_dialog(db: Database, actor: Actor, dialog_id: int, *, lock: bool = Fa
         raise _missing()
     if lock:
         # Only the dialog's row: locking its assistant too would queue all of a tenant's dialogs behind one another.
-        locked = db.locked(Dialog.select(Dialog.id).where(Dialog.id == dialog_id)).first()
-        if locked is None:
-            raise _missing()
+        query = db.locked(query, Dialog)
     row: Dialog | None = query.first()
     if row is None:
         raise _missing()

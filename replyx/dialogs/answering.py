@@ -131,30 +131,17 @@ class Answering:
     def _claim(self, reply_id: int) -> Claim | None:
         """Transaction 2: take the reply, check that it is still the assistant's turn, hold the price."""
         with self._db.transaction():
-            known = Reply.get_or_none((Reply.id == reply_id) & Reply.state.in_(OPEN_STATES))
+            is_open = (Reply.id == reply_id) & Reply.state.in_(OPEN_STATES)
+            known = Reply.select(Reply.dialog).where(is_open).first()
             if known is None:
                 return None
             try:
                 dialog = access_dialog(self._db, SYSTEM, known.dialog_id, lock=True)
             except NotFound:
                 return None
-            now = self._db.now_ms()
-            taken = (
-                Reply.update(
-                    state="working",
-                    fence=Reply.fence + 1,
-                    attempts=Reply.attempts + 1,
-                    lease_until=self._db.now_ms(self._config.answers.lease_seconds),
-                )
-                .where(
-                    (Reply.id == reply_id)
-                    & ((Reply.state == "pending") | ((Reply.state == "working") & (Reply.lease_until < now)))
-                )
-                .execute()
-            )
-            if not taken:
+            reply = self._take(reply_id)
+            if reply is None:
                 return None
-            reply = Reply.get_by_id(reply_id)
             if reply.hold_id is not None:
                 # What a worker that died had held.
                 self._ledger.release(reply.hold_id)
@@ -165,6 +152,24 @@ class Answering:
                 self._apologise(dialog, reply, HandoffReason.FAILED)
                 return None
             return self._hold(dialog, reply)
+
+    def _take(self, reply_id: int) -> Reply | None:
+        """The reply under a new fence, if nobody holds it."""
+        now = self._db.now_ms()
+        taken = (
+            Reply.update(
+                state="working",
+                fence=Reply.fence + 1,
+                attempts=Reply.attempts + 1,
+                lease_until=self._db.now_ms(self._config.answers.lease_seconds),
+            )
+            .where(
+                (Reply.id == reply_id)
+                & ((Reply.state == "pending") | ((Reply.state == "working") & (Reply.lease_until < now)))
+            )
+            .returning(Reply)
+        )
+        return next(iter(taken.execute()), None)
 
     def _hold(self, dialog: Dialog, reply: Reply) -> Claim | None:
         price = price_of(dialog.assistant.price, self._config)

@@ -38,7 +38,7 @@ class Writing:
     ) -> MessageView:
         """Store a message under the dialog's next `seq`, with its `new_message` event."""
         moment = self._clock.now()
-        seq = self._outbox.next_seq(dialog.id)
+        seq = self._outbox.next_seq(dialog.id, last_message=text[:200], last_message_time=moment, status="active")
         row = Message.create(
             dialog=dialog.id,
             seq=seq,
@@ -52,16 +52,14 @@ class Writing:
             sources=sources,
             created_at=moment,
         )
-        Dialog.update(last_message=text[:200], last_message_time=moment, status="active").where(
-            Dialog.id == dialog.id
-        ).execute()
         view = MessageView.of(row)
         self._outbox.record(dialog.id, seq, catalogue.NEW_MESSAGE, {"message": view.as_json()}, moment)
         return view
 
     def owe_reply(self, dialog: Dialog, first_seq: int, upto_seq: int) -> int:
         """Note that an answer is owed for the customer's messages up to `upto_seq`; a burst joins one reply."""
-        open_reply = Reply.get_or_none((Reply.dialog == dialog.id) & Reply.state.in_(OPEN_STATES))
+        is_open = (Reply.dialog == dialog.id) & Reply.state.in_(OPEN_STATES)
+        open_reply = Reply.select(Reply.id).where(is_open).first()
         if open_reply is not None:
             Reply.update(upto_seq=upto_seq).where(Reply.id == open_reply.id).execute()
             joined: int = open_reply.id

@@ -19,10 +19,14 @@ class Outbox:
     def __init__(self, db: Database, bus: Bus) -> None:
         self._db, self._bus = db, bus
 
-    def next_seq(self, dialog_id: int) -> int:
-        """Take the dialog's next number. Only inside the transaction that will `record` under it."""
-        Dialog.update(last_seq=Dialog.last_seq + 1).where(Dialog.id == dialog_id).execute()
-        seq: int = Dialog.select(Dialog.last_seq).where(Dialog.id == dialog_id).scalar()
+    def next_seq(self, dialog_id: int, **changes: object) -> int:
+        """Take the dialog's next number, writing other `changes` of its row on the way.
+
+        Only inside the transaction that will `record` under it.
+        """
+        taken = Dialog.update(last_seq=Dialog.last_seq + 1, **changes).where(Dialog.id == dialog_id)
+        (row,) = taken.returning(Dialog.last_seq).execute()
+        seq: int = row.last_seq
         return seq
 
     def record(self, dialog_id: int, seq: int, kind: str, body: Json, moment: datetime) -> Json:

@@ -124,9 +124,12 @@ class Database:
         else:
             _run([effect])
 
-    def locked(self, query: Any) -> Any:
-        """`query` with its rows locked until the end of the transaction (SQLite's transaction is a lock already)."""
-        return query if self.is_sqlite else query.for_update()
+    def locked(self, query: Any, *tables: type[Table]) -> Any:
+        """`query` with its rows locked until the end of the transaction, of a join those of `tables` only.
+
+        SQLite's transaction is a lock already.
+        """
+        return query if self.is_sqlite else query.for_update(of=list(tables) or None)
 
     def now_ms(self, plus_seconds: float = 0) -> peewee.SQL:
         """The database's own time as an SQL expression, in milliseconds since 1970: for leases and expiries."""
