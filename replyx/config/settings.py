@@ -106,7 +106,7 @@ class BillingSettings:
 
 @dataclass(frozen=True)
 class AnswersSettings:
-    threads: int = setting(4, "Answers that one worker writes at the same time.", low=1, high=64)
+    threads: int = setting(16, "Answers that one worker writes at the same time.", low=1, high=64)
     lease_seconds: float = setting(
         6.0, "Seconds without a heartbeat after which another worker takes an answer over.", low=1
     )
