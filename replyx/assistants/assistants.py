@@ -27,7 +27,7 @@ from replyx.security.secretbox import SecretBox, is_masked, mask
 from replyx.storage.accounts import User
 from replyx.storage.assistants import Assistant
 from replyx.storage.database import Database
-from replyx.types import Actor, Json, Role
+from replyx.types import SYSTEM, Actor, Json, Role
 
 #: Columns whose change listeners must hear of at once: who may be let in, and by what.
 _GATES = ("is_active", "allowed_domains", "site_token")
@@ -168,10 +168,20 @@ class Assistants:
                 row = _open_to_websites().where(Assistant.site_token == token).get_or_none()
             if row is not None:
                 return AssistantView.of(row)
-        raise NotAuthenticated(
-            "Токен сайта недействителен или ассистент выключен. Скопируйте код виджета из настроек ассистента.",
-            "The site token is not valid or the assistant is off. Copy the widget's code from its settings.",
-        )
+        raise _no_site()
+
+    def get_open(self, assistant_id: int) -> AssistantView:
+        """One assistant, while its widget may speak: for visitors who were let in before.
+
+        Raises:
+            NotFound: it is gone. NotAuthenticated: it, its place on websites or its owner is switched off.
+        """
+        with self._db.connection():
+            row = _open_to_websites().where(Assistant.id == assistant_id).get_or_none()
+            if row is not None:
+                return AssistantView.of(row)
+            _access(SYSTEM, assistant_id)
+        raise _no_site()
 
     def demo(self) -> AssistantView | None:
         """What `/demo` shows: the first administrator's oldest active assistant that may speak on a website."""
@@ -293,3 +303,10 @@ def _new_site_token() -> str:
 
 def _no_assistant() -> NotFound:
     return NotFound("Ассистент не найден", "No such assistant")
+
+
+def _no_site() -> NotAuthenticated:
+    return NotAuthenticated(
+        "Токен сайта недействителен или ассистент выключен. Скопируйте код виджета из настроек ассистента.",
+        "The site token is not valid or the assistant is off. Copy the widget's code from its settings.",
+    )

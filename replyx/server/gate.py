@@ -6,7 +6,7 @@ from replyx.errors import InsufficientPermissions, NotAuthenticated
 from replyx.server.endpoint import Call, Endpoint, Permission
 from replyx.server.limits import peer_of
 from replyx.server.origins import header
-from replyx.server.widget_door import open_assistant, require_origin
+from replyx.server.widget_door import require_origin
 
 
 def enter(call: Call, endpoint: Endpoint) -> None:
@@ -56,7 +56,7 @@ def _visitor(call: Call) -> str:
     key = str(call.request.path_params["key"])
     call.actor = call.app.sessions.authenticate(call.credential, key)
     dialog = call.app.dialogs.get(call.actor, call.dialog_id)
-    call.assistant = open_assistant(call.app, dialog.assistant_id)
+    call.assistant = call.app.assistants.get_open(dialog.assistant_id)
     # A browser leaves the origin out of what a page reads from its own server, and only of that.
     _check_origin(call, needs_one=call.request.method not in ("GET", "HEAD"))
     return f"visitor:{call.dialog_id}"

@@ -1,4 +1,4 @@
-"""Whether a website's widget may be used: the assistant is open to websites, and the page's origin is on its list."""
+"""Whether a page may use a website's widget: its origin is on the assistant's list."""
 
 from __future__ import annotations
 
@@ -7,16 +7,6 @@ from collections.abc import Collection
 from replyx.app import App
 from replyx.assistants.views import AssistantView
 from replyx.errors import InsufficientPermissions
-from replyx.types import SYSTEM
-
-
-def open_assistant(app: App, assistant_id: int) -> AssistantView:
-    """The assistant, while it is open to websites.
-
-    Raises:
-        NotFound: it is gone. NotAuthenticated: it, its place on websites or its owner is switched off.
-    """
-    return app.assistants.by_site_token(app.assistants.get(SYSTEM, assistant_id).site_token or "")
 
 
 def require_origin(app: App, assistant: AssistantView, origin: str | None, own_origins: Collection[str]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from replyx.app import App
 from replyx.dialogs.views import DialogView
 from replyx.errors import InsufficientPermissions, NotAuthenticated, TokenExpired
-from replyx.server.widget_door import open_assistant, require_origin
+from replyx.server.widget_door import require_origin
 from replyx.server.ws.hub import Hub
 from replyx.server.ws.topic import Topic
 from replyx.types import SYSTEM, Actor, Channel, Role
@@ -43,13 +43,14 @@ def enter(app: App, hub: Hub, name: str, token: str, origin: str | None, own_ori
     dialog = app.dialogs.get(actor, int(name) if by_id else actor.dialog_id or 0)
     foreign = None if origin is None or origin in own_origins else origin
     if actor.role is Role.VISITOR:
-        require_origin(app, open_assistant(app, dialog.assistant_id), origin, own_origins)
+        require_origin(app, app.assistants.get_open(dialog.assistant_id), origin, own_origins)
     else:
         _check_users_page(app, dialog, foreign)
         foreign = None
     topic = hub.watch(dialog.id)
     try:
-        head = app.dialogs.get(actor, dialog.id).last_seq
+        # Gone meanwhile: then the next comparison with the record closes it.
+        head = app.outbox.heads([dialog.id]).get(dialog.id, dialog.last_seq)
     except BaseException:
         hub.release(topic)
         raise

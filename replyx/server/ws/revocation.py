@@ -16,7 +16,6 @@ from replyx.assistants.views import AssistantView
 from replyx.errors import NotAuthenticated, NotFound, ReplyXError
 from replyx.events.bus import Subscription
 from replyx.events.catalogue import CONTROL
-from replyx.server.widget_door import open_assistant
 from replyx.server.ws.connection import Connection
 from replyx.types import Actor, Json
 
@@ -112,7 +111,7 @@ class Revocation:
         states: dict[int, AssistantView | ReplyXError] = {}
         for assistant_id in assistant_ids:
             try:
-                states[assistant_id] = open_assistant(self._app, assistant_id)
+                states[assistant_id] = self._app.assistants.get_open(assistant_id)
             except (NotFound, NotAuthenticated) as error:
                 states[assistant_id] = error
         return ended, states
