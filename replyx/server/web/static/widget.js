@@ -95,7 +95,7 @@
     /** @type {WebSocket | null} */ #socket = null;
     /** @type {number | undefined} */ #timer;
     #lastSeq = 0;
-    #resumedFrom = -1;
+    #resumedAt = 0;
     #heardAt = 0;
     #misses = 0; // sockets in a row that closed without a word
     #tries = 0;
@@ -281,8 +281,11 @@
       }
       if (frame.seq) {
         if (frame.seq <= this.#lastSeq) return;
-        // Something was missed: ask for it, once; what cannot be had is passed over.
-        if (frame.seq > this.#lastSeq + 1 && this.#resumedFrom !== this.#lastSeq) return this.#resume();
+        if (frame.seq > this.#lastSeq + 1) {
+          // Something was missed. Asked for, it comes in order, and this frame again after it.
+          if (Date.now() - this.#resumedAt > 5000) this.#resume();
+          return;
+        }
         this.#lastSeq = frame.seq;
       }
       if (frame.type === 'error' && frame.error) {
@@ -295,7 +298,7 @@
     }
 
     #resume() {
-      this.#resumedFrom = this.#lastSeq;
+      this.#resumedAt = Date.now();
       this.#emit({ type: 'resume', last_seq: this.#lastSeq });
     }
 
