@@ -1,7 +1,7 @@
 """Searching what an assistant knows: in memory where that is little, in LanceDB where it is much.
 
 LanceDB (`vectors.py`) keeps every vector, on disk, for all processes. A query to it costs 3 to 5 ms however few rows
-there are, while numpy compares a thousand vectors in 0.1 ms; so an assistant of up to `_IN_MEMORY` items is loaded from
+there are, while numpy compares a thousand vectors in 0.1 ms; so an assistant of up to `IN_MEMORY` items is loaded from
 LanceDB and the database once for each change of its knowledge, and searched in memory. Above that both of LanceDB's
 indexes bring candidates. Either way the same `Ranked` scores them.
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Items of one assistant that are searched in memory: 20 MB of vectors, 1 to 2 ms a query.
-_IN_MEMORY = 10_000
+IN_MEMORY = 10_000
 #: Items of all assistants that one process keeps in memory.
 _IN_MEMORY_TOTAL = 40_000
 #: Items that are embedded at once in the middle of a search; more are left to the background.
@@ -61,7 +61,7 @@ class Searchable(Protocol):
 class Index:
     """The searches of one process, and the upkeep of LanceDB."""
 
-    def __init__(self, corpus: Corpus, store: VectorStore, embedder: Embedder, *, in_memory: int = _IN_MEMORY) -> None:
+    def __init__(self, corpus: Corpus, store: VectorStore, embedder: Embedder, *, in_memory: int = IN_MEMORY) -> None:
         """`in_memory` is the number of an assistant's items up to which they are searched in memory."""
         self._corpus, self._store, self._embedder = corpus, store, embedder
         self._in_memory = in_memory
