@@ -1,0 +1,7 @@
+"""Fixtures of the contract's tests: the same running ReplyX that the server's tests use."""
+
+from __future__ import annotations
+
+from tests.edges.conftest import both, build
+
+__all__ = ["both", "build"]
