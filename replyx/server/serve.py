@@ -15,6 +15,7 @@ from replyx.app import App
 from replyx.config.settings import Config
 from replyx.errors import AddressInUse, ConfigError
 from replyx.server.application import make_application
+from replyx.server.http_protocol import BoundedHttpProtocol
 from replyx.server.origins import Origins
 from replyx.server.ws.protocol import SocketProtocol
 
@@ -103,7 +104,7 @@ def _uvicorn_config(app: App, origins: Origins) -> uvicorn.Config:
     return uvicorn.Config(
         make_application(app, origins),
         loop="uvloop",
-        http="httptools",
+        http=BoundedHttpProtocol,
         ws=SocketProtocol,
         ws_max_size=_FRAME_BYTES,
         ws_per_message_deflate=False,

@@ -1,0 +1,62 @@
+"""uvicorn's HTTP protocol with a bound that it lacks: how large a request's head may be, and how long it may take."""
+
+from __future__ import annotations
+
+import asyncio
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+#: Bytes of a request line and headers; browsers and proxies stay far below.
+MOST_HEAD_BYTES = 65_536
+
+#: Seconds from the first byte of a connection or a request to the end of its head.
+HEAD_SECONDS = 30.0
+
+
+class BoundedHttpProtocol(HttpToolsProtocol):
+    """Ends connections whose head is endless or never comes."""
+
+    _head_bytes = 0
+    _in_head = True
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        was_in_head = self._in_head
+        if was_in_head and self._deadline is None:
+            self._await_head()
+        super().data_received(data)
+        if was_in_head and self._in_head and self.parser is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
+                self.send_400_response("The head of the request is too large.")
+
+    def on_headers_complete(self) -> None:
+        self._stop_waiting()
+        self._in_head, self._head_bytes = False, 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        # What comes next on this connection is another head; until its first byte the keep-alive timer watches.
+        self._in_head = True
+
+    def _await_head(self) -> None:
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        if not self.transport.is_closing():
+            self.transport.close()
