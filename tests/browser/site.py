@@ -14,7 +14,7 @@ _POLICY = (
 )
 
 _PAGE = """<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>Shop</title>
-<link rel="icon" href="data:,"></head>
+<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,"></head>
 <body><h1>Shop</h1><script src="{origin}/widget.js" data-site-token="{token}" async></script></body></html>"""
 
 

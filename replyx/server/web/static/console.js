@@ -106,6 +106,7 @@ function drawSide(current) {
       ...(one.is_active ? [] : [h('span', { class: 'dim' }, ` (${T.off})`)]))));
   side.replaceChildren(h('h2', {}, T.assistants), h('ul', {}, ...links),
     h('a', { class: 'button', href: '#/new', 'aria-current': current === 'new' && 'page' }, T.add));
+  side.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
 }
 
 /** @param {Assistant} assistant @param {string} current */

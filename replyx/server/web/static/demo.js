@@ -92,6 +92,7 @@ async function start() {
     else if (answer.status === 404) {
       byId('why').textContent = body.error.message;
       byId('empty').hidden = false;
+      putFirst();
     } else showTrouble(body.error.message);
   } catch {
     showTrouble(T.trouble);
@@ -102,6 +103,12 @@ async function start() {
 function showTrouble(text) {
   byId('trouble').textContent = text;
   byId('trouble').hidden = false;
+  putFirst();
+}
+
+/** What is to be done comes before what the page would otherwise say. */
+function putFirst() {
+  document.querySelector('main')?.prepend(byId('embed'));
 }
 
 start();
