@@ -16,13 +16,12 @@ import logging
 import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from replyx.errors import ReplyXError
 from replyx.knowledge.corpus import Corpus, Entry
 from replyx.knowledge.embedders import Embedder
-from replyx.knowledge.ranking import CLOSELY, Item, Lexicon, Question, Ranked
+from replyx.knowledge.ranking import Item, Lexicon, Question, Ranked
 from replyx.knowledge.vectors import IndexBroken, Row, VectorStore
 from replyx.knowledge.words import sentences
 
@@ -40,6 +39,8 @@ _IN_MEMORY_TOTAL = 40_000
 _AT_ONCE = 16
 #: Items that are embedded and stored in one go.
 BATCH = 32
+#: Rows that each of LanceDB's two lookups brings.
+_CANDIDATES = 24
 #: Rows whose words stand for a large assistant's.
 _SAMPLE = 10_000
 
@@ -249,12 +250,6 @@ class Index:
             return self._store.load(assistant_id)
 
 
-@dataclass(frozen=True)
-class _Pair:
-    qa_id: int
-    vector: NDArray[np.float32]
-
-
 class Small:
     """Knowledge in memory."""
 
@@ -262,7 +257,7 @@ class Small:
         self.size = len(items)
         self._embedder = embedder
         self._ranked = Ranked(items, Lexicon.of([item.sentences for item in items]), embedder.dim)
-        self._pairs = [_Pair(-item.id, item.vector) for item in items if item.id < 0 and item.vector is not None]
+        self._pairs = [item for item in items if item.id < 0]
 
     def best(self, question: Question, limit: int) -> list[tuple[Item, float]]:
         return self._ranked.best(question, limit, self._embedder.similarity)
@@ -279,21 +274,20 @@ class Large:
         self._assistant_id, self._lexicon, self._store, self._embedder = assistant_id, lexicon, store, embedder
 
     def best(self, question: Question, limit: int) -> list[tuple[Item, float]]:
-        ranked = Ranked(self._candidates(question), self._lexicon, self._embedder.dim, only=set(question.stems))
+        ranked = Ranked(self._candidates(question), self._lexicon, self._embedder.dim, only=frozenset(question.stems))
         return ranked.best(question, limit, self._embedder.similarity)
 
     def pairs(self, question: Question) -> list[tuple[int, float]]:
-        items = self._candidates(question)
-        return _nearest(question, [_Pair(-i.id, i.vector) for i in items if i.id < 0 and i.vector is not None])
+        return _nearest(question, self._candidates(question))
 
     def _candidates(self, question: Question) -> list[Item]:
         try:
-            return self._store.candidates(self._assistant_id, question.stems, question.vector, CLOSELY * 2)
+            return self._store.candidates(self._assistant_id, question.stems, question.vector, _CANDIDATES)
         except IndexBroken as error:
             logger.warning("the index is broken", extra={"assistant_id": self._assistant_id, "reason": str(error)})
             return []
 
 
-def _nearest(question: Question, pairs: Sequence[_Pair]) -> list[tuple[int, float]]:
-    found = [(pair.qa_id, float(pair.vector @ question.vector)) for pair in pairs]
+def _nearest(question: Question, items: Sequence[Item]) -> list[tuple[int, float]]:
+    found = [(-item.id, item.likeness(question.vector)) for item in items if item.id < 0]
     return sorted(found, key=lambda row: (-row[1], row[0]))

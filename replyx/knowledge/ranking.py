@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from replyx.knowledge.words import is_common, stems
@@ -40,17 +40,29 @@ _FOREIGN, _FOREIGN_SLOPE = 0.36, 5.0
 _FOREIGN_MOST = 0.1
 #: Passages that are looked at closely (their sentences, their likeness to each other).
 CLOSELY = 24
+#: Words by which a passage's script is told.
+_TELLING = 60
 #: Passages that share this part of their stems say the same.
 _SAME = 0.9
 
 
 @dataclass(frozen=True)
 class Item:
-    """A chunk (its id) or a Q&A pair (minus its id) as it is searched; `vector` is None where it is not known."""
+    """A chunk (its id) or a Q&A pair (minus its id) as it is searched; `vector` is None where it is not known.
+
+    `cosine` is the likeness to the question that the item was looked up for, where the lookup told it.
+    """
 
     id: int
     sentences: list[list[str]]
     vector: NDArray[np.float32] | None
+    cosine: float | None = None
+
+    def likeness(self, vector: NDArray[np.float32]) -> float:
+        """The cosine to a question's vector; 0 where nothing is known of it."""
+        if self.cosine is not None:
+            return self.cosine
+        return float(self.vector @ vector) if self.vector is not None else 0.0
 
 
 @dataclass(frozen=True)
@@ -89,7 +101,7 @@ class Ranked:
     """Passages with their words counted, ready to be asked."""
 
     def __init__(
-        self, items: Sequence[Item], lexicon: Lexicon, dim: int, *, only: Collection[str] | None = None
+        self, items: Sequence[Item], lexicon: Lexicon, dim: int, *, only: frozenset[str] | None = None
     ) -> None:
         """Count the words of `items`; with `only`, just those, which is quicker for a single question."""
         import numpy as np
@@ -97,6 +109,7 @@ class Ranked:
         self.items = items
         self.lexicon = lexicon
         self._matrix = np.zeros((len(items), dim), dtype=np.float32)
+        self._told = {row: item.cosine for row, item in enumerate(items) if item.cosine is not None}
         for row, item in enumerate(items):
             if item.vector is not None:
                 self._matrix[row] = item.vector
@@ -118,7 +131,9 @@ class Ranked:
             if stem in self._postings:
                 rows, counts = self._postings[stem]
                 words[rows] += weight * counts * (_K1 + 1) / (counts + self._norms[rows])
-        alike = similarity(self._matrix @ question.vector)
+        cosines = self._matrix @ question.vector
+        cosines[list(self._told)] = list(self._told.values())
+        alike = similarity(cosines)
         strength = words / total + _SIMILARITY * alike
         beyond = _FOREIGN_SLOPE * (alike - _FOREIGN)
         foreign = question.centre + np.where(
@@ -155,14 +170,15 @@ class Question:
 
 
 def _postings(
-    items: Sequence[Item], only: Collection[str] | None
+    items: Sequence[Item], only: frozenset[str] | None
 ) -> dict[str, tuple[NDArray[np.int32], NDArray[np.float32]]]:
     """Stem → the rows it stands in, and how often in each."""
     import numpy as np
 
     found: dict[str, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
     for row, item in enumerate(items):
-        counts = Counter(stem for sentence in item.sentences for stem in sentence if only is None or stem in only)
+        words = [stem for sentence in item.sentences for stem in sentence]
+        counts = Counter(words) if only is None else {stem: words.count(stem) for stem in only.intersection(words)}
         for stem, count in counts.items():
             rows, numbers = found[stem]
             rows.append(row)
@@ -195,12 +211,7 @@ def _distinct(found: Sequence[tuple[Item, float]], limit: int) -> list[tuple[Ite
 
 
 def _is_cyrillic(sentences: Sequence[Sequence[str]]) -> bool:
-    """Whether most of the words are Cyrillic."""
-    cyrillic = latin = 0
-    for sentence in sentences:
-        for stem in sentence:
-            if "а" <= stem[0] <= "я":
-                cyrillic += 1
-            elif "a" <= stem[0] <= "z":
-                latin += 1
-    return cyrillic > latin
+    """Whether most of the words are Cyrillic, by the first of them."""
+    first = [stem[0] for stem in islice(chain.from_iterable(sentences), _TELLING)]
+    cyrillic = sum("а" <= letter <= "я" for letter in first)
+    return cyrillic > sum("a" <= letter <= "z" for letter in first)

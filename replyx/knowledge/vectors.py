@@ -159,12 +159,11 @@ class VectorStore:
         """The `limit` nearest by vector and the `limit` best by words, each once, in no order."""
         from concurrent.futures import ThreadPoolExecutor
 
-        columns = ["item_id", "stems", "vector"]
         where = f"assistant_id = {int(assistant_id)}"
 
         def near(table: Any) -> Any:
             query = table.search(vector, vector_column_name="vector").distance_type("dot").nprobes(_PROBES)
-            return query.where(where, prefilter=True).limit(limit).select([*columns, "_distance"]).to_arrow()
+            return query.where(where, prefilter=True).limit(limit).select(["item_id", "stems", "_distance"]).to_arrow()
 
         def worded(table: Any) -> Any:
             from lancedb import query as queries
@@ -172,17 +171,26 @@ class VectorStore:
             # As a class of pydantic's its defaults are not seen by type checkers.
             match: Any = queries.MatchQuery
             query = table.search(match(" ".join(stems), "stems"), query_type="fts")
-            return query.where(where, prefilter=True).limit(limit).select([*columns, "_score"]).to_arrow()
+            return (
+                query.where(where, prefilter=True)
+                .limit(limit)
+                .select(["item_id", "stems", "vector", "_score"])
+                .to_arrow()
+            )
 
         with ThreadPoolExecutor(1) as second:
             by_words = second.submit(self._do, worded) if stems else None
-            tables = [self._do(near), *([by_words.result()] if by_words else [])]
-        found: dict[int, Item] = {}
-        for rows in tables:
-            matrix = self._as_matrix(rows)
-            pairs = zip(rows["item_id"].to_pylist(), rows["stems"].to_pylist(), strict=True)
-            for row, (item, text) in enumerate(pairs):
-                found.setdefault(item, Item(item, _sentences(text), matrix[row]))
+            by_vector = self._do(near)
+            found = {
+                item: Item(item, _sentences(text), None, 1 - distance)
+                for item, text, distance in _columns(by_vector, "item_id", "stems", "_distance")
+            }
+            if by_words is not None:
+                rows = by_words.result()
+                matrix = self._as_matrix(rows)
+                for row, (item, text) in enumerate(_columns(rows, "item_id", "stems")):
+                    if item not in found:
+                        found[item] = Item(item, _sentences(text), matrix[row])
         return list(found.values())
 
     def compact(self) -> None:
@@ -335,6 +343,11 @@ def require_avx2(cpuinfo: Path = Path("/proc/cpuinfo")) -> None:
             "Процессор не умеет AVX2, без которых LanceDB не работает. Нужна машина не старше Intel Haswell / AMD Zen.",
             "The processor lacks AVX2, which LanceDB needs. Use a machine no older than Intel Haswell / AMD Zen.",
         )
+
+
+def _columns(table: Any, *names: str) -> Iterator[Any]:
+    """Rows of some columns, as tuples."""
+    return zip(*(table[name].to_pylist() for name in names), strict=True)
 
 
 def _integers(values: Iterable[int]) -> str:

@@ -1,0 +1,199 @@
+"""Finding: how right and how fast, beside full text alone and beside LanceDB called directly on the same rows."""
+
+from __future__ import annotations
+
+import json
+import logging
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import lancedb
+import numpy as np
+
+from bench.table import Row
+from replyx.knowledge.embedders import Embedder, make_embedder
+from replyx.knowledge.index import IN_MEMORY, Large, Searchable, Small
+from replyx.knowledge.qa import mean_the_same
+from replyx.knowledge.ranking import Item, Lexicon, Question
+from replyx.knowledge.vectors import Row as Stored
+from replyx.knowledge.vectors import VectorStore
+from replyx.knowledge.words import sentences
+
+_XQUAD = Path(__file__).parents[2] / "shared" / "data"
+_ASSISTANT = 1
+
+
+def run(*, quick: bool) -> list[Row]:
+    """Rightness on XQuAD's development half (where it is at hand), then time on 500 and on 100,000 passages."""
+    logging.getLogger("lance").setLevel(logging.ERROR)
+    embedder = make_embedder("use")
+    rows: list[Row] = []
+    for language in ("en", "ru"):
+        if (_XQUAD / f"xquad-dev.{language}.jsonl").is_file():
+            rows += _rightness(embedder, language)
+    return rows + _times(embedder, 500, quick) + _times(embedder, 20_000 if quick else 100_000, quick)
+
+
+def _load(language: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    lines = (_XQUAD / f"xquad-dev.{language}.jsonl").read_text(encoding="utf-8").splitlines()
+    kinds: dict[str, list[dict[str, Any]]] = {"passage": [], "question": [], "unanswerable": []}
+    for line in lines:
+        row = json.loads(line)
+        kinds[row["kind"]].append(row)
+    return kinds["passage"], kinds["question"], kinds["unanswerable"]
+
+
+def _rightness(embedder: Embedder, language: str) -> list[Row]:
+    passages, questions, unanswerable = _load(language)
+    place = {row["id"]: n for n, row in enumerate(passages, 1)}
+    vectors = embedder.embed_passages([row["text"] for row in passages])
+    items = [Item(n, sentences(row["text"]), vectors[n - 1]) for n, row in enumerate(passages, 1)]
+    both = _Asked(Small(items, embedder), embedder, questions, place)
+    words = _Asked(Small([Item(i.id, i.sentences, None) for i in items], embedder), embedder, questions, place)
+    none = _Asked(Small(items, embedder), embedder, unanswerable, place)
+    least = float(np.quantile(both.top, 0.05))
+    refused = float(np.mean(np.array(none.top) < least))
+    asked = [row["text"] for row in questions]
+    wrong = _wrong_matches(embedder, asked)
+    return [
+        Row(f"{language}: R@1, words and vectors (floor: words alone)", both.within(1), "", floor=words.within(1)),
+        Row(f"{language}: R@5, words and vectors (floor: words alone)", both.within(5), "", floor=words.within(5)),
+        Row(f"{language}: unanswerable refused where 95 % of answerable pass", refused, ""),
+        Row(f"{language}: answerable let through at the threshold", float(np.mean(np.array(both.top) >= 0.5)), ""),
+        Row(f"{language}: unanswerable refused at the threshold", float(np.mean(np.array(none.top) < 0.5)), ""),
+        Row(f"{language}: questions taken for another by the Q&A match", wrong, f"of {len(asked)}"),
+    ]
+
+
+class _Asked:
+    """Questions put to knowledge: the rank of the right passage (from 0), and the score of the first."""
+
+    def __init__(
+        self, known: Searchable, embedder: Embedder, questions: list[dict[str, Any]], place: dict[str, int]
+    ) -> None:
+        self.ranks: list[int] = []
+        self.top: list[float] = []
+        for row in questions:
+            found = known.best(Question(row["text"], embedder.embed_query(row["text"])), 10)
+            self.top.append(found[0][1] if found else 0.0)
+            ids = [item.id for item, _ in found]
+            wanted = place.get(row.get("passage", ""), 0)
+            self.ranks.append(ids.index(wanted) if wanted in ids else 99)
+
+    def within(self, limit: int) -> float:
+        return statistics.fmean(rank < limit for rank in self.ranks)
+
+
+def _wrong_matches(embedder: Embedder, questions: list[str]) -> int:
+    """How many questions would be given the answer of a different one."""
+    vectors = np.array([embedder.embed_query(question) for question in questions])
+    near = vectors @ vectors.T >= embedder.near
+    return sum(
+        any(questions[a] != questions[b] and mean_the_same(questions[a], questions[b]) for b in np.flatnonzero(near[a]))
+        for a in range(len(questions))
+    )
+
+
+def _times(embedder: Embedder, size: int, quick: bool) -> list[Row]:
+    """A whole search (vector of the question, both lookups, scores) beside LanceDB's own lookups, called directly."""
+    rounds = 40 if quick else 200
+    with tempfile.TemporaryDirectory(prefix="replyx-bench-") as folder:
+        store = VectorStore(f"{folder}/index", Path(folder) / "lock", embedder.id, embedder.dim)
+        stored, questions = _made_up(embedder.dim, size, rounds)
+        for start in range(0, size, 10_000):
+            store.add(stored[start : start + 10_000])
+        store.compact()
+        known = _known(store, stored, embedder)
+        ours, floor = _beside(known, embedder, lancedb.connect(f"{folder}/index").open_table(store.name), questions)
+        recall = _recall(store, stored)
+    name = f"search in {size:,} passages, median"
+    if size <= IN_MEMORY:
+        return [Row(name, ours, "ms", floor=floor, ratio=ours / floor, goal="≤ 8 ms", is_met=ours <= 8)]
+    is_met = ours <= 15 and ours <= 1.3 * floor and recall >= 0.95
+    goal = "≤ 15 ms, ≤ 1.3 × LanceDB, recall ≥ 0.95"
+    return [
+        Row(name, ours, "ms", floor=floor, ratio=ours / floor, goal=goal, is_met=is_met),
+        Row(f"nearest 10 of {size:,} found, of exact search", recall, "", goal="≥ 0.95", is_met=recall >= 0.95),
+    ]
+
+
+def _known(store: VectorStore, stored: list[Stored], embedder: Embedder) -> Searchable:
+    if len(stored) <= IN_MEMORY:
+        return Small([Item(row.item_id, row.sentences, row.vector) for row in stored], embedder)
+    return Large(_ASSISTANT, Lexicon.of(store.sample(_ASSISTANT, 10_000), len(stored)), store, embedder)
+
+
+def _made_up(dim: int, size: int, questions: int) -> tuple[list[Stored], list[str]]:
+    """Passages of words as rare as in a language, with vectors in clusters; questions of their words."""
+    random = np.random.default_rng(7)
+    words = np.array([f"слово{n}" for n in range(30_000)])
+    rarity = 1 / np.arange(1, len(words) + 1)
+    chosen = random.choice(len(words), size=(size, 80), p=rarity / rarity.sum())
+    centres = random.standard_normal((max(10, size // 100), dim))
+    vectors = centres[random.integers(len(centres), size=size)] + 0.7 * random.standard_normal((size, dim))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    stored = [
+        Stored(
+            n + 1, _ASSISTANT, n // 100, n, [words[chosen[n, k : k + 16]].tolist() for k in range(0, 80, 16)], vector
+        )
+        for n, vector in enumerate(vectors.astype(np.float32))
+    ]
+    picked = random.integers(size, size=questions)
+    return stored, [" ".join(words[random.choice(chosen[n], 6, replace=False)]) for n in picked]
+
+
+def _beside(known: Searchable, embedder: Embedder, table: Any, questions: list[str]) -> tuple[float, float]:
+    """Medians in ms, turn and turn about: our search, and the embedder with LanceDB's two lookups at once."""
+
+    def search(text: str) -> None:
+        known.best(Question(text, embedder.embed_query(text)), 6)
+
+    ours, direct = [], []
+    with ThreadPoolExecutor(1) as second:
+
+        def lookups(text: str) -> None:
+            vector = embedder.embed_query(text)
+            by_words = second.submit(_by_words, table, text)
+            _by_vector(table, vector)
+            by_words.result()
+
+        for n, text in enumerate(questions):
+            # Endings keep the embedder from remembering the question from the other turn.
+            a, b = _seconds(search, f"{text} раз"), _seconds(lookups, f"{text} два")
+            if n >= 5:
+                ours.append(a)
+                direct.append(b)
+    return statistics.median(ours) * 1000, statistics.median(direct) * 1000
+
+
+def _by_vector(table: Any, vector: Any) -> Any:
+    query = table.search(vector, vector_column_name="vector").distance_type("dot").nprobes(24)
+    return query.where(f"assistant_id = {_ASSISTANT}").limit(24).select(["item_id", "_distance"]).to_arrow()
+
+
+def _by_words(table: Any, text: str) -> Any:
+    query = table.search(text, query_type="fts", fts_columns="stems")
+    return query.where(f"assistant_id = {_ASSISTANT}").limit(24).select(["item_id", "_score"]).to_arrow()
+
+
+def _recall(store: VectorStore, stored: list[Stored]) -> float:
+    """How many of the ten nearest are among the candidates, for questions near to some passage."""
+    random = np.random.default_rng(8)
+    matrix = np.stack([row.vector for row in stored])
+    found = []
+    for n in random.integers(len(stored), size=30):
+        vector = (matrix[n] + 0.02 * random.standard_normal(matrix.shape[1])).astype(np.float32)
+        exact = {stored[i].item_id for i in np.argsort(-(matrix @ vector))[:10]}
+        found.append(len(exact & {item.id for item in store.candidates(_ASSISTANT, [], vector, 24)}) / 10)
+    return statistics.fmean(found)
+
+
+def _seconds(work: Callable[[str], object], text: str) -> float:
+    start = time.perf_counter()
+    work(text)
+    return time.perf_counter() - start
