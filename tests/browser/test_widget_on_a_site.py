@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 
 from replyx.server.web.pages import STATIC
@@ -11,6 +10,7 @@ from tests.browser.chromium import Browser
 from tests.browser.conftest import Browse
 from tests.browser.site import Site
 from tests.browser.widget import Widget
+from tests.support.http import Api
 
 _HOURS = "Когда открыт склад в Твери?"
 
@@ -18,10 +18,24 @@ _HOURS = "Когда открыт склад в Твери?"
 _STORED = "return [localStorage.length, sessionStorage.length, document.cookie]"
 
 
-def test_the_widget_weighs_at_most_12_kilobytes() -> None:
-    script = (STATIC / "widget.js").read_bytes()
+def test_the_widget_weighs_at_most_12_kilobytes_on_the_wire(appliance: Appliance) -> None:
+    with Api(appliance.url) as anyone:
+        answer = anyone.request("GET", "/widget.js", expect=200, headers={"Accept-Encoding": "gzip"})
 
-    assert len(gzip.compress(script, 9)) <= 12_000
+        assert answer.headers["content-encoding"] == "gzip"
+        assert int(answer.headers["content-length"]) <= 12_000
+        assert "Accept-Encoding" in answer.headers["vary"]
+        assert answer.content == (STATIC / "widget.js").read_bytes()
+        known = {"Accept-Encoding": "gzip", "If-None-Match": answer.headers["etag"]}
+        assert anyone.client.get("/widget.js", headers=known).status_code == 304
+
+
+def test_browsers_that_take_no_gzip_get_the_widget_as_it_is(appliance: Appliance) -> None:
+    with Api(appliance.url) as anyone:
+        for accepted in ("identity", "gzip;q=0, identity", "br"):
+            answer = anyone.request("GET", "/widget.js", expect=200, headers={"Accept-Encoding": accepted})
+            assert "content-encoding" not in answer.headers
+            assert answer.content == (STATIC / "widget.js").read_bytes()
 
 
 def test_a_page_with_the_widget_fetches_and_stores_nothing_before_it_is_opened(
