@@ -36,9 +36,7 @@ def test_the_same_message_from_many_threads_is_stored_once(desk: Desk) -> None:
 
 def test_numbers_stay_gapless_when_many_write_at_once(desk: Desk) -> None:
     dialog = desk.open_dialog()
-    threads = [
-        threading.Thread(target=lambda n=n: [desk.say(dialog, f"{n}-{i}") for i in range(5)]) for n in range(8)
-    ]
+    threads = [threading.Thread(target=lambda n=n: [desk.say(dialog, f"{n}-{i}") for i in range(5)]) for n in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
