@@ -74,7 +74,7 @@ class Index:
 
     def question(self, text: str) -> Question:
         """`text` ready to be searched for."""
-        return Question(text, self._embedder.embed_query(text))
+        return Question(text, self._embedder.embed_query)
 
     def of(self, assistant_id: int) -> Searchable | None:
         """The assistant's knowledge as the database has it now; None where there is no such assistant."""
@@ -282,7 +282,7 @@ class Large:
 
     def _candidates(self, question: Question) -> list[Item]:
         try:
-            return self._store.candidates(self._assistant_id, question.stems, question.vector, _CANDIDATES)
+            return self._store.candidates(self._assistant_id, question, _CANDIDATES)
         except IndexBroken as error:
             logger.warning("the index is broken", extra={"assistant_id": self._assistant_id, "reason": str(error)})
             return []

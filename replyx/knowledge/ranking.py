@@ -12,6 +12,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -152,13 +153,16 @@ class Ranked:
 
 
 class Question:
-    """A question as it is searched for."""
+    """A question as it is searched for. Its vector is made when it is first needed: words are looked up meanwhile."""
 
-    def __init__(self, text: str, vector: NDArray[np.float32]) -> None:
-        self.text = text
+    def __init__(self, text: str, embed: Callable[[str], NDArray[np.float32]]) -> None:
+        self._text, self._embed = text, embed
         self.stems = list(dict.fromkeys(stems(text)))
-        self.vector = vector
         self.is_cyrillic = _is_cyrillic([self.stems])
+
+    @cached_property
+    def vector(self) -> NDArray[np.float32]:
+        return self._embed(self._text)
 
     @property
     def centre(self) -> float:

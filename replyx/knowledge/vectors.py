@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from replyx.errors import ConfigError
-from replyx.knowledge.ranking import Item
+from replyx.knowledge.ranking import Item, Question
 
 if TYPE_CHECKING:
     import numpy as np
@@ -153,34 +153,18 @@ class VectorStore:
         )
         return [_sentences(text) for text in found["stems"].to_pylist()]
 
-    def candidates(
-        self, assistant_id: int, stems: Sequence[str], vector: NDArray[np.float32], limit: int
-    ) -> list[Item]:
+    def candidates(self, assistant_id: int, question: Question, limit: int) -> list[Item]:
         """The `limit` nearest by vector and the `limit` best by words, each once, in no order."""
         from concurrent.futures import ThreadPoolExecutor
 
         where = f"assistant_id = {int(assistant_id)}"
 
-        def near(table: Any) -> Any:
-            query = table.search(vector, vector_column_name="vector").distance_type("dot").nprobes(_PROBES)
-            return query.where(where, prefilter=True).limit(limit).select(["item_id", "stems", "_distance"]).to_arrow()
-
-        def worded(table: Any) -> Any:
-            from lancedb import query as queries
-
-            # As a class of pydantic's its defaults are not seen by type checkers.
-            match: Any = queries.MatchQuery
-            query = table.search(match(" ".join(stems), "stems"), query_type="fts")
-            return (
-                query.where(where, prefilter=True)
-                .limit(limit)
-                .select(["item_id", "stems", "vector", "_score"])
-                .to_arrow()
-            )
-
         with ThreadPoolExecutor(1) as second:
-            by_words = second.submit(self._do, worded) if stems else None
-            by_vector = self._do(near)
+            by_words = None
+            if question.stems:
+                by_words = second.submit(self._do, lambda table: _worded(table, question, where, limit))
+            vector = question.vector
+            by_vector = self._do(lambda table: _near(table, vector, where, limit))
             found = {
                 item: Item(item, _sentences(text), None, 1 - distance)
                 for item, text, distance in _columns(by_vector, "item_id", "stems", "_distance")
@@ -343,6 +327,20 @@ def require_avx2(cpuinfo: Path = Path("/proc/cpuinfo")) -> None:
             "Процессор не умеет AVX2, без которых LanceDB не работает. Нужна машина не старше Intel Haswell / AMD Zen.",
             "The processor lacks AVX2, which LanceDB needs. Use a machine no older than Intel Haswell / AMD Zen.",
         )
+
+
+def _near(table: Any, vector: NDArray[np.float32], where: str, limit: int) -> Any:
+    query = table.search(vector, vector_column_name="vector").distance_type("dot").nprobes(_PROBES)
+    return query.where(where, prefilter=True).limit(limit).select(["item_id", "stems", "_distance"]).to_arrow()
+
+
+def _worded(table: Any, question: Question, where: str, limit: int) -> Any:
+    from lancedb import query as queries
+
+    # As a class of pydantic's its defaults are not seen by type checkers.
+    match: Any = queries.MatchQuery
+    query = table.search(match(" ".join(question.stems), "stems"), query_type="fts").where(where, prefilter=True)
+    return query.limit(limit).select(["item_id", "stems", "vector", "_score"]).to_arrow()
 
 
 def _columns(table: Any, *names: str) -> Iterator[Any]:

@@ -16,7 +16,7 @@ def _ranked(*texts: str, vectors: list[list[float]] | None = None) -> Ranked:
 
 
 def _ask(ranked: Ranked, text: str, vector: tuple[float, float] = (0.0, 0.0)) -> list[tuple[int, float]]:
-    found = ranked.best(Question(text, np.array(vector, dtype=np.float32)), 6, lambda cosine: cosine)
+    found = ranked.best(Question(text, lambda _: np.array(vector, dtype=np.float32)), 6, lambda cosine: cosine)
     return [(item.id, score) for item, score in found]
 
 
