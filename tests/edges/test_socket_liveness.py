@@ -14,6 +14,7 @@ from starlette.types import Message
 from replyx.events.catalogue import dialog_topic
 from replyx.server.ws.connection import MOST_BYTES, MOST_FRAMES, Connection
 from replyx.server.ws.hub import attend
+from replyx.server.ws.topic import Topic
 from replyx.types import Actor, Role
 from tests.edges.conftest import Build
 from tests.support.house import SITE, House
@@ -89,6 +90,22 @@ def test_a_reader_that_takes_nothing_has_a_bounded_queue_and_is_cut_off(frames: 
         assert peer.is_cut
         peer.takes.set()
         await connection.drained()
+
+    asyncio.run(run())
+
+
+def test_news_that_came_while_a_socket_was_just_joining_is_read_from_the_record() -> None:
+    async def run() -> None:
+        peer, behind = _Peer(), list[Connection]()
+        topic = Topic(1, asyncio.get_running_loop(), behind.append)
+        connection = peer.connection()
+        topic.connections.add(connection)
+
+        topic.deliver("ai_typing", None, "")
+        topic.deliver("new_message", 1, "")
+        await connection.drained()
+
+        assert (peer.sent, behind, topic.head) == ([], [connection], 1)
 
     asyncio.run(run())
 

@@ -50,25 +50,28 @@ class Topic:
                 self._subscription = None
 
     def deliver(self, kind: str, seq: int | None, text: str) -> None:
-        """Give one piece of news to every socket. On the loop."""
+        """Give one piece of news to every socket. On the loop. Without `text` a new event is read from the record."""
         if seq is None:
-            now = self._loop.time()
-            for connection in self.connections:
-                if kind not in _TYPING or not connection.hears_itself(kind, now):
-                    connection.push(text)
+            self._pass_on(kind, text)
             return
         self.head = max(self.head, seq)
         for connection in self.connections:
-            if seq == connection.dialog_seq + 1 and not connection.is_filling:
+            if text and seq == connection.dialog_seq + 1 and not connection.is_filling:
                 connection.dialog_seq = seq
                 connection.push(text)
             elif seq > connection.dialog_seq:
                 self._fill(connection)
 
+    def _pass_on(self, kind: str, text: str) -> None:
+        now = self._loop.time()
+        for connection in self.connections if text else ():
+            if kind not in _TYPING or not connection.hears_itself(kind, now):
+                connection.push(text)
+
     def _hear(self, payload: Json) -> None:
         """Called by the bus in a thread of its own: the frame is written here, once for all sockets."""
         seq = payload.get("seq")
-        # Without sockets only the number counts, for one that is just coming.
+        # Without sockets nothing is written; one that is just coming learns from the number what to read.
         text = written(payload) if self.connections else ""
         try:
             self._loop.call_soon_threadsafe(self.deliver, str(payload.get("type")), seq, text)
