@@ -62,6 +62,8 @@ class Role(StrEnum):
 
     ANONYMOUS = "anonymous"
     VISITOR = "visitor"
+    #: Answers the dialogs of its owner, and sees nothing else of the tenant's.
+    OPERATOR = "operator"
     OWNER = "owner"
     ADMIN = "admin"
     SYSTEM = "system"
@@ -69,7 +71,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Actor:
-    """Who is asking. A visitor is bound to one dialog, an owner to one tenant (`user_id`)."""
+    """Who is asking. A visitor is bound to one dialog, a user to one tenant (`tenant_id`)."""
 
     role: Role
     user_id: int | None = None
@@ -78,6 +80,13 @@ class Actor:
     token_id: str | None = None
     #: The user's `token_epoch` that the token was made under; a live socket's proof that it still counts.
     token_epoch: str | None = None
+    #: Whose dialogs an operator answers; None for everyone else.
+    owner_id: int | None = None
+
+    @property
+    def tenant_id(self) -> int | None:
+        """The user that the dialogs belong to: an operator's owner, anyone else's own id."""
+        return self.user_id if self.owner_id is None else self.owner_id
 
     @property
     def is_admin(self) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from replyx.clock import iso
-from replyx.types import Json
+from replyx.types import Json, Role
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class UserView:
     onboarding_completed: bool
     created_at: datetime
     last_login_at: datetime | None
+    #: Whose dialogs this operator answers; None for everyone else.
+    owner_id: int | None = None
 
     @classmethod
     def of(cls, row: Any) -> UserView:
@@ -45,10 +47,22 @@ class UserView:
             onboarding_completed=row.onboarding_completed,
             created_at=row.created_at,
             last_login_at=row.last_login_at,
+            owner_id=row.owner_id,
         )
 
+    @property
+    def role(self) -> Role:
+        """What the user is."""
+        if self.is_admin:
+            return Role.ADMIN
+        return Role.OWNER if self.owner_id is None else Role.OPERATOR
+
     def as_json(self) -> Json:
-        """The body of `GET /api/users/me`."""
+        """The body of `GET /api/users/me`; an operator's says nothing of money."""
+        return self._without_money(self.full_json())
+
+    def full_json(self) -> Json:
+        """The same with everything, for administrators."""
         return {
             "id": self.id,
             "email": self.email,
@@ -60,8 +74,14 @@ class UserView:
             "plan": self.plan,
             "onboarding_completed": self.onboarding_completed,
             "created_at": iso(self.created_at),
+            "role": str(self.role),
         }
 
     def login_json(self) -> Json:
         """The short `user` in the answer to a login."""
-        return {"id": self.id, "email": self.email, "is_admin": self.is_admin, "balance": self.balance / 100}
+        row: Json = {"id": self.id, "email": self.email, "is_admin": self.is_admin, "balance": self.balance / 100}
+        return self._without_money(row)
+
+    def _without_money(self, row: Json) -> Json:
+        hidden = ("balance", "welcome_bonus", "plan") if self.role is Role.OPERATOR else ()
+        return {name: value for name, value in row.items() if name not in hidden}

@@ -16,6 +16,7 @@ from replyx.config.settings import Config
 from replyx.errors import (
     BotAlreadyExists,
     Conflict,
+    InsufficientPermissions,
     InvalidTelegramToken,
     NotAuthenticated,
     NotFound,
@@ -75,9 +76,12 @@ class Assistants:
         Raises:
             ValidationFailed: a field cannot be used, or nobody offers the model. InvalidTelegramToken: not the form of
                 one. BotAlreadyExists: another assistant has this bot. NotAuthenticated: the actor is no user.
+            InsufficientPermissions: the actor is an operator.
         """
         if actor.user_id is None:
             raise NotAuthenticated
+        if actor.role is Role.OPERATOR:
+            raise InsufficientPermissions
         given = {
             "name": name,
             "description": description,

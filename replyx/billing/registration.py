@@ -44,13 +44,21 @@ class Registration:
         *,
         is_admin: bool = False,
         opening_balance: int | None = None,
+        operator_of: int | None = None,
     ) -> UserView:
         """A new user with the welcome bonus, once for each e-mail for ever; or with `opening_balance` kopecks instead.
 
+        An operator (`operator_of`: its owner's id) has no money of its own, and gets no bonus.
+
         Raises:
             ValidationFailed: a field cannot be used. Conflict: the e-mail is taken. InvalidAmount: the sum cannot be.
+            NotFound: no such owner.
         """
-        new = self._accounts.prepare(email, password, first_name=first_name, last_name=last_name, is_admin=is_admin)
+        new = self._accounts.prepare(
+            email, password, first_name=first_name, last_name=last_name, is_admin=is_admin, owner_id=operator_of
+        )
+        if operator_of is not None:
+            return self._accounts.add(new)
         with self._db.transaction():
             user = self._accounts.add(new)
             if opening_balance is None:

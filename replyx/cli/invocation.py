@@ -105,7 +105,7 @@ def acting_for(app: App, who: str | None) -> Actor:
     Raises:
         NotFound: no such user; or there is no administrator yet, and the command that makes one.
     """
-    from replyx.types import Actor, Role
+    from replyx.types import Actor
 
     user = find_user(app, who) if who is not None else first_administrator(app)
     if user is None:
@@ -115,7 +115,7 @@ def acting_for(app: App, who: str | None) -> Actor:
             "Администратора ещё нет. Создайте: replyx users create EMAIL --admin",
             "There is no administrator yet. Make one: replyx users create EMAIL --admin",
         )
-    return Actor(Role.OWNER, user_id=user.id)
+    return Actor(user.role, user_id=user.id, owner_id=user.owner_id)
 
 
 def first_administrator(app: App) -> UserView | None:

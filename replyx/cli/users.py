@@ -29,17 +29,34 @@ def create(
     ] = None,
     first_name: Annotated[str, typer.Option(show_default=False)] = "",
     last_name: Annotated[str, typer.Option(show_default=False)] = "",
+    operator_of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OWNER",
+            help="Make an operator of this user: answers dialogs, sees no money.",
+            show_default=False,
+        ),
+    ] = None,
     password_stdin: PasswordStdin = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a user. The password is asked for, or read with --password-stdin."""
     from replyx.billing.money import kopecks
+    from replyx.cli.invocation import find_user
+    from replyx.cli.language import choose
+
+    if operator_of is not None and (admin or balance is not None):
+        raise typer.BadParameter(
+            choose("Не вместе с --admin и --balance.", "Not together with --admin and --balance."),
+            param_hint="--operator-of",
+        )
 
     opening = None if balance is None else kopecks(balance)
     password = _ask_password(password_stdin)
     with ctx.obj.app() as services:
+        owner = None if operator_of is None else find_user(services, operator_of).id
         user = services.registration.register(
-            email, password, first_name, last_name, is_admin=admin, opening_balance=opening
+            email, password, first_name, last_name, is_admin=admin, opening_balance=opening, operator_of=owner
         )
     _show(user, as_json=as_json)
 
@@ -204,6 +221,7 @@ def _show(user: UserView, *, as_json: bool) -> None:
             ("e-mail", user.email),
             (choose("имя", "name"), f"{user.first_name} {user.last_name}".strip() or None),
             (choose("администратор", "administrator"), user.is_admin),
+            *([(choose("оператор у", "operator of"), user.owner_id)] if user.owner_id is not None else []),
             (choose("включён", "enabled"), user.is_active),
             (choose("баланс, ₽", "balance, RUB"), roubles(user.balance)),
             (choose("удержано, ₽", "held, RUB"), roubles(user.held)),
@@ -221,4 +239,5 @@ def _as_json(user: UserView) -> dict[str, Any]:
     from replyx.clock import iso
 
     login = iso(user.last_login_at) if user.last_login_at else None
-    return {**user.as_json(), "held": user.held / 100, "is_active": user.is_active, "last_login_at": login}
+    owner = {} if user.owner_id is None else {"owner_id": user.owner_id}
+    return {**user.as_json(), **owner, "held": user.held / 100, "is_active": user.is_active, "last_login_at": login}

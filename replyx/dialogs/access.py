@@ -23,18 +23,21 @@ _OF_ASSISTANT = (
     Assistant.answer_threshold,
 )
 
+#: Who works with all dialogs of one tenant.
+TENANTS = (Role.OPERATOR, Role.OWNER, Role.ADMIN)
+
 
 def access_dialog(db: Database, actor: Actor, dialog_id: int, *, lock: bool = False) -> Dialog:
     """The dialog's row with its assistant, if `actor` may see it. `lock` holds it until the transaction ends.
 
-    A tenant sees its own dialogs, a visitor its one dialog, the command line all.
+    A tenant and its operators see its dialogs, a visitor its one dialog, the command line all.
 
     Raises:
         NotFound: there is no such dialog, or it is another's; the two cannot be told apart.
     """
     query = Dialog.select(Dialog, *_OF_ASSISTANT).join(Assistant).where(Dialog.id == dialog_id)
-    if actor.role in (Role.OWNER, Role.ADMIN):
-        query = query.where(Dialog.user == actor.user_id)
+    if actor.role in TENANTS:
+        query = query.where(Dialog.user == actor.tenant_id)
     elif actor.role is Role.VISITOR:
         query = query.where(Dialog.id == actor.dialog_id)
     elif actor.role is not Role.SYSTEM:

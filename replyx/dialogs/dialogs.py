@@ -42,7 +42,7 @@ class Dialogs:
         with self._db.connection():
             query = Dialog.select(Dialog, Assistant).join(Assistant)
             if actor.role is not Role.SYSTEM:
-                query = query.where(Dialog.user == actor.user_id)
+                query = query.where(Dialog.user == actor.tenant_id)
             for column, value in (
                 (Dialog.status, which.status),
                 (Dialog.handoff_status, which.handoff_status),

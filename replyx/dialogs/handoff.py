@@ -15,7 +15,7 @@ from replyx.events import catalogue
 from replyx.events.outbox import Outbox
 from replyx.storage.database import Database
 from replyx.storage.dialogs import Dialog
-from replyx.types import Actor, Handoff, HandoffReason, Sender
+from replyx.types import Actor, Handoff, HandoffReason, Role, Sender
 
 #: From which states a step may go.
 _MAY_REQUEST = (Handoff.NONE, Handoff.RELEASED)
@@ -116,7 +116,7 @@ class Handoffs:
                 .execute()
             )
             if not changed:
-                raise Conflict("Диалог уже ведёт другой оператор", "Another operator has this dialog")
+                raise _taken()
             self._writing.discard_open_reply(dialog.id)
             self._outbox.record(
                 dialog.id,
@@ -132,10 +132,13 @@ class Handoffs:
         """Give the dialog back to the assistant. Releasing what is not taken changes nothing.
 
         Raises:
-            NotFound: no such dialog for this actor.
+            NotFound: no such dialog for this actor. Conflict: the actor is an operator, and another one has it.
         """
         with self._db.transaction():
             dialog = access_dialog(self._db, actor, dialog_id, lock=True)
+            is_anothers = dialog.handoff_status == Handoff.ACTIVE and dialog.taken_over_by != actor.user_id
+            if actor.role is Role.OPERATOR and is_anothers:
+                raise _taken()
             changed = (
                 Dialog.update(handoff_status=Handoff.RELEASED, taken_over_by=None, failed_turns=0)
                 .where((Dialog.id == dialog.id) & (Dialog.handoff_status.in_((Handoff.ACTIVE, Handoff.REQUESTED))))
@@ -146,3 +149,7 @@ class Handoffs:
                     dialog.id, self._outbox.next_seq(dialog.id), catalogue.HANDOFF_RELEASED, {}, self._clock.now()
                 )
             return DialogView.of(access_dialog(self._db, actor, dialog_id))
+
+
+def _taken() -> Conflict:
+    return Conflict("Диалог уже ведёт другой оператор", "Another operator has this dialog")

@@ -23,6 +23,9 @@ class Permission(StrEnum):
     """Who may call a route; what it takes to prove it is in `gate.py`."""
 
     ANONYMOUS = "anonymous"
+    #: Anyone who is logged in: owners, administrators, and the operators of a tenant.
+    DESK = "desk"
+    #: Owners and administrators, of what is their own.
     USER = "user"
     ADMIN = "admin"
     #: A widget's visitor, of the one dialog in the URL.

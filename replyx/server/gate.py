@@ -7,6 +7,7 @@ from replyx.server.endpoint import Call, Endpoint, Permission
 from replyx.server.limits import peer_of
 from replyx.server.origins import header
 from replyx.server.widget_door import require_origin
+from replyx.types import Role
 
 
 def enter(call: Call, endpoint: Endpoint) -> None:
@@ -23,7 +24,7 @@ def enter(call: Call, endpoint: Endpoint) -> None:
         call.front.limits.count(endpoint.limit, peer_of(call.request.scope.get("client")), call.context)
         raise
     call.front.limits.count(endpoint.limit, subject, call.context)
-    if endpoint.permission is Permission.ADMIN and not call.actor.is_admin:
+    if call.actor.role not in _ROLES.get(endpoint.permission, Role):
         raise InsufficientPermissions
 
 
@@ -72,8 +73,16 @@ def _check_origin(call: Call, *, needs_one: bool) -> None:
         call.context.allow_origin = origin
 
 
+#: Who may, of those who have proven who they are.
+_ROLES = {
+    Permission.DESK: (Role.OPERATOR, Role.OWNER, Role.ADMIN),
+    Permission.USER: (Role.OWNER, Role.ADMIN),
+    Permission.ADMIN: (Role.ADMIN,),
+}
+
 _PROOFS = {
     Permission.ANONYMOUS: _anonymous,
+    Permission.DESK: _user,
     Permission.USER: _user,
     Permission.ADMIN: _user,
     Permission.VISITOR: _visitor,

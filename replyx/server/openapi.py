@@ -34,6 +34,7 @@ _ERROR: Json = {
 
 _SECURITY: dict[Permission, list[Json]] = {
     Permission.ANONYMOUS: [],
+    Permission.DESK: [{"bearer": []}],
     Permission.USER: [{"bearer": []}],
     Permission.ADMIN: [{"bearer": []}],
     Permission.VISITOR: [{"visitor": []}],

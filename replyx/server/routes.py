@@ -23,7 +23,7 @@ from replyx.server.rest import (
 )
 from replyx.server.web import pages
 
-ANONYMOUS, USER, ADMIN = Permission.ANONYMOUS, Permission.USER, Permission.ADMIN
+ANONYMOUS, DESK, USER, ADMIN = Permission.ANONYMOUS, Permission.DESK, Permission.USER, Permission.ADMIN
 VISITOR, SITE = Permission.VISITOR, Permission.SITE
 GET, POST, PUT, DELETE = "GET", "POST", "PUT", "DELETE"
 
@@ -31,13 +31,13 @@ GET, POST, PUT, DELETE = "GET", "POST", "PUT", "DELETE"
 ROUTES: tuple[Endpoint, ...] = (
     Endpoint(POST, "/api/auth/login", ANONYMOUS, auth.login, "Log in", body=auth.Login, limit=Limit.LOGIN),
     Endpoint(POST, "/api/auth/register", ANONYMOUS, auth.register, "Register", body=auth.Register, status=201),
-    Endpoint(POST, "/api/auth/logout", USER, auth.logout, "Log out: the token ends"),
-    Endpoint(POST, "/api/auth/refresh", USER, auth.refresh, "A fresh token for a living one"),
-    Endpoint(POST, "/api/ws-ticket", USER, auth.make_ticket, "A ticket that opens one socket", status=201),
+    Endpoint(POST, "/api/auth/logout", DESK, auth.logout, "Log out: the token ends"),
+    Endpoint(POST, "/api/auth/refresh", DESK, auth.refresh, "A fresh token for a living one"),
+    Endpoint(POST, "/api/ws-ticket", DESK, auth.make_ticket, "A ticket that opens one socket", status=201),
 
-    Endpoint(GET, "/api/users/me", USER, users.show_me, "The caller's profile"),
-    Endpoint(PUT, "/api/users/me", USER, users.change_me, "Change the caller's names", body=users.Profile),
-    Endpoint(POST, "/api/users/change-password", USER, users.change_password, "Change the password; every token ends", body=users.NewPassword),
+    Endpoint(GET, "/api/users/me", DESK, users.show_me, "The caller's profile"),
+    Endpoint(PUT, "/api/users/me", DESK, users.change_me, "Change the caller's names", body=users.Profile),
+    Endpoint(POST, "/api/users/change-password", DESK, users.change_password, "Change the password; every token ends", body=users.NewPassword),
 
     Endpoint(GET, "/api/assistants", USER, assistants.list_all, "The caller's assistants", query=Page),
     Endpoint(POST, "/api/assistants", USER, assistants.create, "Create an assistant", body=assistants.NewAssistant, status=201),
@@ -47,17 +47,17 @@ ROUTES: tuple[Endpoint, ...] = (
     Endpoint(POST, "/api/assistants/{id:int}/site-token", USER, assistants.rotate_site_token, "Replace the site token"),
     Endpoint(GET, "/api/assistants/{id:int}/embed", USER, assistants.show_embed, "The line that embeds the widget"),
 
-    Endpoint(GET, "/api/dialogs", USER, dialogs.list_all, "Dialogs, newest word first", query=dialogs.DialogList),
-    Endpoint(GET, "/api/dialogs/{id:int}", USER, dialogs.show, "One dialog"),
-    Endpoint(PUT, "/api/dialogs/{id:int}", USER, dialogs.change, "Archive a dialog, or bring it back", body=dialogs.DialogChanges),
+    Endpoint(GET, "/api/dialogs", DESK, dialogs.list_all, "Dialogs, newest word first", query=dialogs.DialogList),
+    Endpoint(GET, "/api/dialogs/{id:int}", DESK, dialogs.show, "One dialog"),
+    Endpoint(PUT, "/api/dialogs/{id:int}", DESK, dialogs.change, "Archive a dialog, or bring it back", body=dialogs.DialogChanges),
     Endpoint(DELETE, "/api/dialogs/{id:int}", USER, dialogs.delete, "Delete a dialog with all that was said", status=204),
-    Endpoint(GET, "/api/dialogs/{id:int}/messages", USER, dialogs.list_messages, "Messages, oldest first", query=dialogs.After),
-    Endpoint(POST, "/api/dialogs/{id:int}/messages", USER, dialogs.say, "An operator's message", body=dialogs.OperatorMessage, status=201),
-    Endpoint(GET, "/api/dialogs/{id:int}/events", USER, dialogs.list_events, "Events, oldest first", query=dialogs.After),
-    Endpoint(GET, "/api/dialogs/{id:int}/export", USER, dialogs.export, "The whole dialog as one object"),
-    Endpoint(POST, "/api/dialogs/{id:int}/handoff/request", USER, dialogs.request_handoff, "Ask for a person", body=dialogs.HandoffRequest),
-    Endpoint(POST, "/api/dialogs/{id:int}/handoff/take", USER, dialogs.take, "Take a dialog over", body=dialogs.HandoffTake),
-    Endpoint(POST, "/api/dialogs/{id:int}/handoff/release", USER, dialogs.release, "Give a dialog back to the assistant"),
+    Endpoint(GET, "/api/dialogs/{id:int}/messages", DESK, dialogs.list_messages, "Messages, oldest first", query=dialogs.After),
+    Endpoint(POST, "/api/dialogs/{id:int}/messages", DESK, dialogs.say, "An operator's message", body=dialogs.OperatorMessage, status=201),
+    Endpoint(GET, "/api/dialogs/{id:int}/events", DESK, dialogs.list_events, "Events, oldest first", query=dialogs.After),
+    Endpoint(GET, "/api/dialogs/{id:int}/export", DESK, dialogs.export, "The whole dialog as one object"),
+    Endpoint(POST, "/api/dialogs/{id:int}/handoff/request", DESK, dialogs.request_handoff, "Ask for a person", body=dialogs.HandoffRequest),
+    Endpoint(POST, "/api/dialogs/{id:int}/handoff/take", DESK, dialogs.take, "Take a dialog over", body=dialogs.HandoffTake),
+    Endpoint(POST, "/api/dialogs/{id:int}/handoff/release", DESK, dialogs.release, "Give a dialog back to the assistant"),
 
     Endpoint(POST, "/api/documents/upload", USER, documents.upload, "Upload a document", status=201, limit=Limit.UPLOAD),
     Endpoint(GET, "/api/documents", USER, documents.list_all, "Documents", query=documents.DocumentList),

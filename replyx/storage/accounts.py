@@ -9,7 +9,10 @@ from replyx.storage.fields import IdField, MomentField
 
 
 class User(Table):
-    """A tenant's owner or an administrator. Kopecks: `balance` is what may be spent, `held` is set aside."""
+    """A tenant's owner, one of its operators, or an administrator.
+
+    Kopecks: `balance` is what may be spent, `held` is set aside.
+    """
 
     id = IdField()
     email = peewee.CharField(254, unique=True)
@@ -27,6 +30,10 @@ class User(Table):
     welcome_bonus = peewee.BigIntegerField(default=0)
     created_at = MomentField()
     last_login_at = MomentField(null=True)
+    #: Whose dialogs this user answers; None: no operator. In SQL, as a column that is added cannot be a key otherwise.
+    owner_id = peewee.BigIntegerField(
+        null=True, index=True, constraints=[peewee.SQL('REFERENCES "users" ("id") ON DELETE CASCADE')]
+    )
 
     class Meta:
         table_name = "users"

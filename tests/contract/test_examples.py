@@ -25,6 +25,7 @@ _NULLABLE = frozenset({"telegram_bot_username", "avatar", "last_login_at"})
 #: What is answered beyond the contract, by example.
 _ASSISTANT = {"site_token", "handoff_keywords", "not_found_text", "unavailable_text", "welcome_text", "price"}
 _ADDED: dict[str, set[str]] = {
+    "get-users-me.response": {".role"},
     "get-assistants.response": {f"[].{name}" for name in (*_ASSISTANT, "answer_threshold")},
     "get-dialogs-id.response": {".handoff_note", ".last_seq", ".operator_name"},
     "get-dialogs-id-messages.response": {
@@ -35,7 +36,7 @@ _ADDED: dict[str, set[str]] = {
     "get-balance-transactions.response": {
         f".transactions[].details.{name}" for name in ("reply_id", "prompt_tokens", "completion_tokens")
     },
-    "get-admin-users.response": {".users[].is_active"},
+    "get-admin-users.response": {".users[].is_active", ".users[].role"},
     "get-admin-ai-tokens.response": {
         f"[].{name}" for name in ("base_url", "notes", "disabled_reason", "cooling_until")
     },

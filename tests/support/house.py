@@ -78,6 +78,10 @@ class House:
         """Another tenant."""
         return self.app.registration.register("boris@example.com", PASSWORD, "Борис", opening_balance=100_000)
 
+    def operator(self, name: str = "olga") -> UserView:
+        """A new operator of Anna's."""
+        return self.app.registration.register(f"{name}@example.com", PASSWORD, operator_of=self.anna.id)
+
     @property
     def url(self) -> str:
         return self.serving.url

@@ -93,8 +93,8 @@ async def credit_user(call: Call) -> Json:
 
 
 def _user_json(user: UserView, figures: UserFigures) -> Json:
-    own = user.as_json()
-    kept = ("id", "email", "first_name", "last_name", "is_admin", "balance")
+    own = user.full_json()
+    kept = ("id", "email", "first_name", "last_name", "is_admin", "balance", "role")
     return {
         **{name: own[name] for name in kept},
         **figures.as_json(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from replyx.accounts.accounts import TICKET_SECONDS
+from replyx.accounts.logins import TICKET_SECONDS
 from replyx.accounts.views import UserView
 from replyx.server.bodies import Body, Text
 from replyx.server.endpoint import Call

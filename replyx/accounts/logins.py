@@ -1,0 +1,146 @@
+"""Logging in, proving who one is afterwards, and ending it: passwords, access tokens, tickets."""
+
+from __future__ import annotations
+
+from replyx.accounts.people import may_enter, new_epoch, role_of, row_of, searchable
+from replyx.accounts.tokens import Tokens
+from replyx.accounts.views import UserView
+from replyx.clock import Clock
+from replyx.config.settings import Config
+from replyx.errors import Conflict, InvalidCredentials, NotAuthenticated
+from replyx.events.bus import Bus
+from replyx.events.catalogue import CONTROL
+from replyx.security.passwords import hash_password, needs_rehash, verify_password
+from replyx.security.tokens import Claims, TokenKind
+from replyx.storage.accounts import User
+from replyx.storage.database import Database
+from replyx.types import Actor, Json
+
+#: Seconds that a ticket for a socket is good for.
+TICKET_SECONDS = 60
+
+
+class Logins:
+    """Sessions of users; `Accounts` is built on it."""
+
+    def __init__(self, db: Database, bus: Bus, clock: Clock, tokens: Tokens, config: Config) -> None:
+        self._db, self._bus, self._clock, self._tokens, self._config = db, bus, clock, tokens, config
+
+    def login(self, email: str, password: str) -> tuple[str, UserView]:
+        """Check the password; answers an access token and the user.
+
+        Raises:
+            InvalidCredentials: no such user, another password or a disabled user; the answer and its time are the same.
+        """
+        with self._db.connection():
+            row = User.get_or_none(User.email == searchable(email))
+            is_let_in = may_enter(row)
+        proven = verify_password(row.password_hash if row else None, password)
+        if row is None or not proven or not is_let_in:
+            raise InvalidCredentials
+        changes: Json = {"last_login_at": self._clock.now()}
+        if needs_rehash(row.password_hash):
+            changes["password_hash"] = hash_password(password)
+        with self._db.transaction():
+            # A password changed or a user disabled since the look-up has moved the epoch.
+            same = (User.id == row.id) & (User.token_epoch == row.token_epoch) & User.is_active
+            if not User.update(**changes).where(same).execute():
+                raise InvalidCredentials
+        return self._access_token(row.id, row.token_epoch), UserView.of(self._row(row.id))
+
+    def issue_access(self, user: UserView) -> str:
+        """A fresh access token for a user who has just been proven.
+
+        Raises:
+            NotFound: the user is gone.
+        """
+        return self._access_token(user.id, self._row(user.id).token_epoch)
+
+    def authenticate(self, access_token: str) -> Actor:
+        """Who sends this access token.
+
+        Raises:
+            TokenExpired: its time is over. NotAuthenticated: it is none of ours, logged out, or its user was disabled,
+                deleted or changed the password.
+        """
+        with self._db.connection():
+            claims = self._tokens.read(access_token, TokenKind.ACCESS)
+            return self._actor(claims, claims.jti)
+
+    def logout(self, access_token: str) -> None:
+        """End this token, on every process and socket.
+
+        Raises:
+            TokenExpired, NotAuthenticated: as in `authenticate`.
+        """
+        claims = self._tokens.read(access_token, TokenKind.ACCESS)
+        self._tokens.revoke(claims.jti, claims.expires_at)
+
+    def issue_ticket(self, actor: Actor) -> str:
+        """A ticket that opens one socket as `actor`, within a minute; it ends with the token it was made for.
+
+        Raises:
+            NotAuthenticated: the actor is no user, or its session has ended.
+        """
+        if actor.user_id is None or not self.session_is_valid(actor):
+            raise NotAuthenticated
+        epoch = actor.token_epoch or self._row(actor.user_id).token_epoch
+        made_for = actor.token_id or ""
+        return self._tokens.issue(TokenKind.TICKET, str(actor.user_id), TICKET_SECONDS, ep=epoch, par=made_for)
+
+    def authenticate_ticket(self, ticket: str) -> Actor:
+        """Who sends this ticket; it is used up. `token_id` of the actor is the access token's that it was made for.
+
+        Raises:
+            TokenExpired: it is older than a minute.
+            NotAuthenticated: it is none of ours, was used, or its session has ended.
+        """
+        with self._db.connection():
+            claims = self._tokens.read(ticket, TokenKind.TICKET)
+            made_for = str(claims.extra.get("par") or "")
+            if made_for and self._tokens.is_revoked(made_for):
+                raise NotAuthenticated
+            actor = self._actor(claims, made_for or claims.jti)
+            self._tokens.redeem_once(claims)
+            return actor
+
+    def session_is_valid(self, actor: Actor) -> bool:
+        """Whether a live socket of this user may go on: not logged out, not disabled, the same password and role."""
+        with self._db.connection():
+            if actor.token_id and self._tokens.is_revoked(actor.token_id):
+                return False
+            row = User.get_or_none(User.id == actor.user_id)
+            if row is None or not may_enter(row) or (role_of(row), row.owner_id) != (actor.role, actor.owner_id):
+                return False
+            return actor.token_epoch is None or bool(row.token_epoch == actor.token_epoch)
+
+    def _access_token(self, user_id: int, epoch: str) -> str:
+        seconds = self._config.security.access_token_minutes * 60
+        return self._tokens.issue(TokenKind.ACCESS, str(user_id), seconds, ep=epoch)
+
+    def _actor(self, claims: Claims, token_id: str) -> Actor:
+        if not claims.subject.isascii() or not claims.subject.isdigit():
+            raise NotAuthenticated
+        row = User.get_or_none(User.id == int(claims.subject))
+        if row is None or not may_enter(row) or row.token_epoch != claims.extra.get("ep"):
+            raise NotAuthenticated("Вход завершён. Войдите снова.", "The session has ended. Log in again.")
+        return Actor(
+            role_of(row), user_id=row.id, token_id=token_id, token_epoch=row.token_epoch, owner_id=row.owner_id
+        )
+
+    def _row(self, user_id: int) -> User:
+        with self._db.connection():
+            return row_of(user_id)
+
+    def _write_password(self, user_id: int, new: str, epoch: str) -> None:
+        hashed = hash_password(new)
+        with self._db.transaction():
+            same = (User.id == user_id) & (User.token_epoch == epoch)
+            if not User.update(password_hash=hashed, token_epoch=new_epoch()).where(same).execute():
+                raise Conflict(
+                    "Пароль только что изменён. Войдите снова.", "The password has just changed. Log in again."
+                )
+            self._tell({"kind": "user_revoked", "user_id": user_id})
+
+    def _tell(self, news: Json) -> None:
+        self._db.after_commit(lambda: self._bus.publish(CONTROL, news))
