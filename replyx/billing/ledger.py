@@ -17,9 +17,11 @@ from replyx.billing.views import BalanceView, LedgerReport, TransactionView
 from replyx.clock import Clock
 from replyx.config.settings import Config
 from replyx.errors import Conflict, InsufficientBalance, InvalidAmount, NotFound, UniqueViolation
+from replyx.events.audit import Audit
 from replyx.storage.accounts import User
 from replyx.storage.billing import Hold, LedgerEntry, LedgerTransfer
 from replyx.storage.database import Database
+from replyx.storage.prepared import Prepared, Slot, insertion
 from replyx.types import Json
 
 CreditKind = Literal["credit", "top_up", "bonus"]
@@ -43,12 +45,24 @@ _LONGEST_DESCRIPTION = 200
 #: Expired holds that are looked up at once.
 _BATCH = 100
 
+_SET_ASIDE = Prepared(
+    lambda: User.update(balance=User.balance - Slot("amount"), held=User.held + Slot("amount")).where(
+        (User.id == Slot("user")) & (User.balance >= Slot("amount"))
+    )
+)
+_TRANSFER = insertion(
+    LedgerTransfer,
+    *("key", "kind", "user_id", "amount", "service_type", "description", "details", "created_at"),
+)
+_ENTRY = insertion(LedgerEntry, "transfer", "account", "amount")
+
 
 class Ledger:
     """All methods may be called inside the caller's transaction, and then commit or fail with it."""
 
     def __init__(self, db: Database, clock: Clock, config: Config) -> None:
         self._db, self._clock, self._config = db, clock, config
+        self._audit = Audit(db, clock)
 
     def hold(self, user_id: int, amount: int, key: str) -> int:
         """Set `amount` kopecks aside for one try at one thing; answers the hold's id.
@@ -60,9 +74,7 @@ class Ledger:
         """
         _check_amount(amount)
         _check_key(key)
-        paid = User.update(balance=User.balance - amount, held=User.held + amount).where(
-            (User.id == user_id) & (User.balance >= amount)
-        )
+        paid = _SET_ASIDE.bind(user=user_id, amount=amount)
         expires = self._db.now_ms(self._config.billing.hold_minutes * 60)
         try:
             with self._db.transaction():
@@ -139,6 +151,7 @@ class Ledger:
                 if not User.update(balance=User.balance + amount).where(User.id == user_id).execute():
                     raise NotFound("Пользователь не найден", "No such user")
                 self._transfer(key, kind, user_id, amount, _SOURCES[kind], _user(user_id), description)
+                self._audit.record(f"money.{kind}", f"user:{user_id}", kopecks=amount, description=description)
         except UniqueViolation as error:
             raise Conflict("Эта операция уже проведена.", "This movement was made already.") from error
 
@@ -207,7 +220,7 @@ class Ledger:
         details: Json | None = None,
     ) -> None:
         """Record a movement; the only writer of entries, so that none is without its counterpart."""
-        transfer = LedgerTransfer.insert(
+        transfer = _TRANSFER.bind(
             key=key,
             kind=kind,
             user_id=user_id,
@@ -217,10 +230,8 @@ class Ledger:
             details=details,
             created_at=self._clock.now(),
         ).execute()
-        sides = [(source, -amount), (target, amount)]
-        LedgerEntry.insert_many(
-            [{"transfer": transfer, "account": account, "amount": part} for account, part in sides]
-        ).execute()
+        for account, part in ((source, -amount), (target, amount)):
+            _ENTRY.bind(transfer=transfer, account=account, amount=part).execute()
 
 
 def _user(user_id: int) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from replyx.errors import NotFound
 from replyx.storage.assistants import Assistant
 from replyx.storage.database import Database
 from replyx.storage.dialogs import Dialog
+from replyx.storage.prepared import Prepared, Slot
 from replyx.types import Actor, Role
 
 #: What of its assistant a dialog is read with.
@@ -27,6 +31,22 @@ _OF_ASSISTANT = (
 TENANTS = (Role.OPERATOR, Role.OWNER, Role.ADMIN)
 
 
+def _door(condition: Callable[[], Any] | None = None) -> tuple[Prepared[Any], Prepared[Any]]:
+    """The statement that reads a dialog with its assistant, and the one that also locks it."""
+
+    def read() -> Any:
+        query = Dialog.select(Dialog, *_OF_ASSISTANT).join(Assistant).where(Dialog.id == Slot("dialog"))
+        return (query.where(condition()) if condition else query).limit(1)
+
+    # Only the dialog's row is locked: with its assistant, all of a tenant's dialogs would queue behind one another.
+    return Prepared(read), Prepared(lambda: read().for_update(of=Dialog))
+
+
+_OPEN_DOOR = _door()
+_TENANTS_DOOR = _door(lambda: Dialog.user == Slot("whose"))
+_VISITORS_DOOR = _door(lambda: Dialog.id == Slot("whose"))
+
+
 def access_dialog(db: Database, actor: Actor, dialog_id: int, *, lock: bool = False) -> Dialog:
     """The dialog's row with its assistant, if `actor` may see it. `lock` holds it until the transaction ends.
 
@@ -35,17 +55,16 @@ def access_dialog(db: Database, actor: Actor, dialog_id: int, *, lock: bool = Fa
     Raises:
         NotFound: there is no such dialog, or it is another's; the two cannot be told apart.
     """
-    query = Dialog.select(Dialog, *_OF_ASSISTANT).join(Assistant).where(Dialog.id == dialog_id)
     if actor.role in TENANTS:
-        query = query.where(Dialog.user == actor.tenant_id)
+        door, whose = _TENANTS_DOOR, actor.tenant_id
     elif actor.role is Role.VISITOR:
-        query = query.where(Dialog.id == actor.dialog_id)
-    elif actor.role is not Role.SYSTEM:
+        door, whose = _VISITORS_DOOR, actor.dialog_id
+    elif actor.role is Role.SYSTEM:
+        door, whose = _OPEN_DOOR, None
+    else:
         raise _missing()
-    if lock:
-        # Only the dialog's row: locking its assistant too would queue all of a tenant's dialogs behind one another.
-        query = db.locked(query, Dialog)
-    row: Dialog | None = query.first()
+    # SQLite's transaction is a lock already.
+    row: Dialog | None = door[lock and not db.is_sqlite].bind(dialog=dialog_id, whose=whose).first()
     if row is None:
         raise _missing()
     return row

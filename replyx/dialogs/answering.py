@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 from replyx.billing.ledger import Ledger
 from replyx.billing.pricing import describe, price_of, service_type_of
@@ -29,11 +30,16 @@ from replyx.events.stream import AnswerStream
 from replyx.llm.engine import Turn
 from replyx.storage.database import Database
 from replyx.storage.dialogs import Dialog, Message, Reply
+from replyx.storage.prepared import Prepared, Slot
 from replyx.tasks.names import ANSWER_GENERATE
 from replyx.tasks.queue import TaskQueue
 from replyx.types import SYSTEM, Channel, EngineName, HandoffReason, Json, Outcome, Sender
 
 logger = logging.getLogger(__name__)
+
+_OWED = Prepared(
+    lambda: Reply.select(Reply.dialog).where((Reply.id == Slot("reply")) & Reply.state.in_(OPEN_STATES)).limit(1)
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ class Answering:
         self._writing, self._handoffs, self._drafting = writing, handoffs, drafting
         self._ledger, self._clock, self._config = ledger, clock, config
         self._leases = Leases(db, config.answers.lease_seconds)
+        self._claiming = Prepared(lambda: _claiming(db, config.answers.lease_seconds))
 
     def answer(self, reply_id: int) -> MessageView | None:
         """Write the answer that is owed; None where there was nothing to do or it was not this call that did it.
@@ -131,8 +138,7 @@ class Answering:
     def _claim(self, reply_id: int) -> Claim | None:
         """Transaction 2: take the reply, check that it is still the assistant's turn, hold the price."""
         with self._db.transaction():
-            is_open = (Reply.id == reply_id) & Reply.state.in_(OPEN_STATES)
-            known = Reply.select(Reply.dialog).where(is_open).first()
+            known = _OWED.bind(reply=reply_id).first()
             if known is None:
                 return None
             try:
@@ -155,21 +161,7 @@ class Answering:
 
     def _take(self, reply_id: int) -> Reply | None:
         """The reply under a new fence, if nobody holds it."""
-        now = self._db.now_ms()
-        taken = (
-            Reply.update(
-                state="working",
-                fence=Reply.fence + 1,
-                attempts=Reply.attempts + 1,
-                lease_until=self._db.now_ms(self._config.answers.lease_seconds),
-            )
-            .where(
-                (Reply.id == reply_id)
-                & ((Reply.state == "pending") | ((Reply.state == "working") & (Reply.lease_until < now)))
-            )
-            .returning(Reply)
-        )
-        return next(iter(taken.execute()), None)
+        return next(iter(self._claiming.bind(reply=reply_id).execute()), None)
 
     def _hold(self, dialog: Dialog, reply: Reply) -> Claim | None:
         price = price_of(dialog.assistant.price, self._config)
@@ -359,6 +351,18 @@ class Answering:
             sources=[],
         )
         self._handoffs.request_locked(dialog, reason)
+
+
+def _claiming(db: Database, seconds: float) -> Any:
+    """The statement that takes a reply which waits, or whose worker has not been heard of."""
+    is_free = (Reply.state == "pending") | ((Reply.state == "working") & (Reply.lease_until < db.now_ms()))
+    return (
+        Reply.update(
+            state="working", fence=Reply.fence + 1, attempts=Reply.attempts + 1, lease_until=db.now_ms(seconds)
+        )
+        .where((Reply.id == Slot("reply")) & is_free)
+        .returning(Reply)
+    )
 
 
 def _is_asked(row: Message, first_seq: int, upto_seq: int) -> bool:

@@ -15,6 +15,9 @@ from replyx.types import SYSTEM, Handoff, HandoffReason, InboundMessage, Sender
 #: Longest customer message, in characters.
 MAX_TEXT = 8000
 
+#: What the widget's button says for the customer: word for word it calls a person, whatever the keywords are.
+BUTTON_TEXTS = ("Позовите оператора", "I want to talk to a human")
+
 
 def clean_text(text: str, field: str = "text") -> str:
     """`text` without what no database and no screen can hold, trimmed.
@@ -60,9 +63,9 @@ class Inbox:
             if first is not None:
                 return first
             message = self._writing.add_message(dialog, Sender.USER, text, external_id=inbound.external_id)
-            keywords = dialog.assistant.handoff_keywords
-            if mentions_keyword(text, self._config.handoff.keywords if keywords is None else keywords):
-                self._handoffs.request_locked(dialog, HandoffReason.KEYWORD, note=text)
+            reason = self._asks_for_person(text, dialog)
+            if reason is not None:
+                self._handoffs.request_locked(dialog, reason, note=text)
                 return Receipt(message, duplicate=False, reply_id=None)
             if not dialog.assistant.is_active:
                 self._handoffs.request_locked(dialog, HandoffReason.POLICY, note=text)
@@ -70,6 +73,14 @@ class Inbox:
                 return Receipt(message, duplicate=False, reply_id=None)
             reply_id = self._writing.owe_reply(dialog, message.seq, message.seq)
             return Receipt(message, duplicate=False, reply_id=reply_id)
+
+    def _asks_for_person(self, text: str, dialog: Dialog) -> HandoffReason | None:
+        """Why this message calls a person; None where it does not."""
+        if text in BUTTON_TEXTS:
+            return HandoffReason.BUTTON
+        keywords = dialog.assistant.handoff_keywords
+        wanted = self._config.handoff.keywords if keywords is None else keywords
+        return HandoffReason.KEYWORD if mentions_keyword(text, wanted) else None
 
     def _first_receipt(self, inbound: InboundMessage) -> Receipt | None:
         if inbound.external_id is None:

@@ -9,12 +9,22 @@ from replyx.events import catalogue
 from replyx.events.outbox import Outbox
 from replyx.storage.database import Database
 from replyx.storage.dialogs import Dialog, Message, Reply
+from replyx.storage.prepared import Prepared, Slot, insertion
 from replyx.tasks.names import ANSWER_GENERATE
 from replyx.tasks.queue import TaskQueue
 from replyx.types import Json, Sender
 
 #: States of a reply that is still owed.
 OPEN_STATES = ("pending", "working")
+
+_ADD = insertion(
+    Message,
+    *("dialog", "seq", "sender", "text", "operator_name", "external_id"),
+    *("reply_id", "engine", "outcome", "sources", "created_at"),
+)
+_OPEN_REPLY = Prepared(
+    lambda: Reply.select(Reply.id).where((Reply.dialog == Slot("dialog")) & Reply.state.in_(OPEN_STATES)).limit(1)
+)
 
 
 class Writing:
@@ -38,28 +48,28 @@ class Writing:
     ) -> MessageView:
         """Store a message under the dialog's next `seq`, with its `new_message` event."""
         moment = self._clock.now()
-        seq = self._outbox.next_seq(dialog.id, last_message=text[:200], last_message_time=moment, status="active")
-        row = Message.create(
-            dialog=dialog.id,
-            seq=seq,
-            sender=str(sender),
-            text=text,
-            operator_name=operator_name,
-            external_id=external_id,
-            reply_id=reply_id,
-            engine=engine,
-            outcome=outcome,
-            sources=sources,
-            created_at=moment,
-        )
+        seq = self._outbox.next_seq_of_message(dialog.id, text, moment)
+        values = {
+            "seq": seq,
+            "sender": str(sender),
+            "text": text,
+            "operator_name": operator_name,
+            "external_id": external_id,
+            "reply_id": reply_id,
+            "engine": engine,
+            "outcome": outcome,
+            "sources": sources,
+            "created_at": moment,
+        }
+        message_id = int(_ADD.bind(dialog=dialog.id, **values).execute())
+        row = Message(id=message_id, dialog=dialog.id, **values)
         view = MessageView.of(row)
         self._outbox.record(dialog.id, seq, catalogue.NEW_MESSAGE, {"message": view.as_json()}, moment)
         return view
 
     def owe_reply(self, dialog: Dialog, first_seq: int, upto_seq: int) -> int:
         """Note that an answer is owed for the customer's messages up to `upto_seq`; a burst joins one reply."""
-        is_open = (Reply.dialog == dialog.id) & Reply.state.in_(OPEN_STATES)
-        open_reply = Reply.select(Reply.id).where(is_open).first()
+        open_reply = _OPEN_REPLY.bind(dialog=dialog.id).first()
         if open_reply is not None:
             Reply.update(upto_seq=upto_seq).where(Reply.id == open_reply.id).execute()
             joined: int = open_reply.id

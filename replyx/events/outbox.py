@@ -10,7 +10,28 @@ from replyx.events.bus import Bus
 from replyx.events.catalogue import dialog_topic
 from replyx.storage.database import Database
 from replyx.storage.dialogs import Dialog, Event
+from replyx.storage.prepared import Prepared, Slot, insertion
 from replyx.types import Json
+
+#: How much of its last message a dialog's row keeps, in characters.
+_PREVIEW = 200
+
+_NUMBER = Prepared(
+    lambda: Dialog.update(last_seq=Dialog.last_seq + 1).where(Dialog.id == Slot("dialog")).returning(Dialog.last_seq)
+)
+_NUMBER_MESSAGE = Prepared(
+    lambda: (
+        Dialog.update(
+            last_seq=Dialog.last_seq + 1,
+            last_message=Slot("text"),
+            last_message_time=Slot("moment", Dialog.last_message_time),
+            status="active",
+        )
+        .where(Dialog.id == Slot("dialog"))
+        .returning(Dialog.last_seq)
+    )
+)
+_RECORD = insertion(Event, "dialog", "seq", "type", "payload", "created_at")
 
 
 class Outbox:
@@ -19,20 +40,22 @@ class Outbox:
     def __init__(self, db: Database, bus: Bus) -> None:
         self._db, self._bus = db, bus
 
-    def next_seq(self, dialog_id: int, **changes: object) -> int:
-        """Take the dialog's next number, writing other `changes` of its row on the way.
+    def next_seq(self, dialog_id: int) -> int:
+        """Take the dialog's next number. Only inside the transaction that will `record` under it."""
+        (row,) = _NUMBER.bind(dialog=dialog_id).execute()
+        seq: int = row.last_seq
+        return seq
 
-        Only inside the transaction that will `record` under it.
-        """
-        taken = Dialog.update(last_seq=Dialog.last_seq + 1, **changes).where(Dialog.id == dialog_id)
-        (row,) = taken.returning(Dialog.last_seq).execute()
+    def next_seq_of_message(self, dialog_id: int, text: str, moment: datetime) -> int:
+        """The same for a message, which is from now on the dialog's last one, and makes it active."""
+        (row,) = _NUMBER_MESSAGE.bind(dialog=dialog_id, text=text[:_PREVIEW], moment=moment).execute()
         seq: int = row.last_seq
         return seq
 
     def record(self, dialog_id: int, seq: int, kind: str, body: Json, moment: datetime) -> Json:
         """Store the event under `seq`, tell listeners after the commit; answers the payload as they get it."""
         payload: Json = {"type": kind, "dialog_id": dialog_id, **body, "seq": seq, "timestamp": iso(moment)}
-        Event.create(dialog=dialog_id, seq=seq, type=kind, payload=payload, created_at=moment)
+        _RECORD.bind(dialog=dialog_id, seq=seq, type=kind, payload=payload, created_at=moment).execute()
         self._db.after_commit(lambda: self._bus.publish(dialog_topic(dialog_id), payload))
         return payload
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+import replyx
 from replyx.dialogs.dialogs import DialogFilter
 from replyx.dialogs.handoff import mentions_keyword
+from replyx.dialogs.inbox import BUTTON_TEXTS
 from replyx.errors import InsufficientPermissions, NotFound, ValidationFailed
 from replyx.storage.dialogs import Message
 from replyx.types import Actor, HandoffReason, Role, Sender
@@ -59,6 +62,19 @@ def test_a_keyword_calls_a_person_and_the_assistant_stays_out_of_it(desk: Desk) 
     events = desk.app.dialogs.events(desk.owner, second, after_seq=1)
     assert [(e["type"], e["reason"], e["queue_position"]) for e in events] == [("handoff_requested", "keyword", 2)]
     assert desk.app.dialogs.get(desk.owner, first).handoff_note == "Позовите оператора!"
+
+
+def test_the_button_calls_a_person_whatever_the_keywords_are(desk: Desk) -> None:
+    desk.app.assistants.update(desk.owner, desk.assistant.id, {"handoff_keywords": []})
+    dialog, other = desk.open_dialog(), desk.open_dialog()
+    assert desk.say(dialog, "Позовите оператора").reply_id is None
+    assert desk.app.dialogs.get(desk.owner, dialog).handoff_reason == "button"
+    assert desk.say(other, "Где мой оператор?").reply_id is not None
+
+
+def test_the_widget_sends_the_buttons_own_words() -> None:
+    script = (Path(replyx.__file__).parent / "server/web/static/widget.js").read_text(encoding="utf-8")
+    assert all(text in script for text in BUTTON_TEXTS)
 
 
 @pytest.mark.parametrize(
