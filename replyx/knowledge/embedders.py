@@ -42,7 +42,7 @@ class Embedder(Protocol):
 class UniversalSentenceEncoder:
     """`use`: Universal Sentence Encoder multilingual v3, 16 languages, numpy alone."""
 
-    id, dim, near = "use", 512, 0.85
+    id, dim, near = "use", 512, 0.9
 
     def __init__(self) -> None:
         self._model = _Lazy(_load_use)

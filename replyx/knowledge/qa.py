@@ -26,9 +26,14 @@ _MAX_KEY = 200
 #: Least share of their telling words that two questions of one meaning have in common. Wrong words given with
 #: certainty are worse than none, so vectors alone do not decide (`bench/retrieval.py` counts the mistakes).
 _SHARED = 0.75
-#: What makes two questions different however alike they sound: numbers, names, negation.
-_TELLING = re.compile(r"\d")
-_NEGATION = frozenset(("не", "нет", "без", "not", "no", "never", "without"))
+#: What makes two questions different however alike they sound: numbers, negation, and what is asked for.
+_WORD = re.compile(r"\w+")
+_NUMBER = re.compile(r"\d")
+_QUESTION_WORDS = (
+    "не нет без кто кого кому кем чей где куда откуда когда сколько почему зачем как какой какая какое какие каком "
+    "not no never without who whom whose where when why how which what"
+)
+_DECIDING = frozenset(_QUESTION_WORDS.split())
 
 
 class QaPairs:
@@ -131,13 +136,17 @@ class QaPairs:
 
 
 def mean_the_same(one: str, other: str) -> bool:
-    """Whether two questions that sound alike agree on numbers, Latin names, negation, and on most of their words."""
-    a, b = set(stems(one)), set(stems(other))
-    if {s for s in a ^ b if _TELLING.search(s) or s in _NEGATION}:
+    """Whether two questions that sound alike agree on numbers, negation, question words, and on most other words."""
+    if _deciding(one) != _deciding(other):
         return False
-    a, b = ({s for s in words if not is_common(s)} for words in (a, b))
+    a, b = ({stem for stem in stems(text) if not is_common(stem)} for text in (one, other))
     # A word in place of another makes another question; words more or fewer may not.
     return bool(a & b) and (a <= b or b <= a) and len(a & b) >= _SHARED * len(a | b)
+
+
+def _deciding(question: str) -> set[str]:
+    words = _WORD.findall(question.lower().replace("ё", "е"))
+    return {word for word in words if word in _DECIDING or _NUMBER.search(word)}
 
 
 def _key(question: str) -> str:
