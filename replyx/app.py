@@ -34,6 +34,8 @@ from replyx.events.stream import AnswerStream
 from replyx.knowledge.knowledge import Knowledge
 from replyx.llm.ai_tokens import AiTokens
 from replyx.llm.engines import Engines
+from replyx.plugins.finding import load_plugins
+from replyx.plugins.host import Host
 from replyx.security.limits import Limiter, MemoryLimiter, RedisLimiter
 from replyx.security.master_key import load_master_key
 from replyx.security.secretbox import SecretBox
@@ -74,6 +76,7 @@ class App:
     handoffs: Handoffs
     answering: Answering
     census: Census
+    plugins: Host
     _limiter: Any = None
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -91,6 +94,7 @@ class App:
 
     def close(self) -> None:
         """Give everything back; the app cannot be used afterwards."""
+        self.plugins.close()
         self.answering.close()
         self.engines.close()
         self.knowledge.close()
@@ -127,6 +131,7 @@ def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bo
         migrate(db)
     require_schema(db)
     require_durability(db)
+    plugins = load_plugins(config, time)
     key = load_master_key(config)
     bus = _bus(config)
     broker = make_broker(config)
@@ -136,8 +141,8 @@ def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bo
     accounts, ledger = Accounts(db, bus, time, tokens, config), Ledger(db, time, config)
     ai_tokens = AiTokens(db, time, box)
     engines = Engines(config, ai_tokens, time)
-    knowledge = Knowledge(db, bus, time, queue, config)
-    writing = Writing(db, outbox, queue, ledger, time)
+    knowledge = Knowledge(db, bus, time, queue, config, plugins)
+    writing = Writing(db, outbox, queue, ledger, time, plugins)
     handoffs = Handoffs(db, outbox, writing, time)
     stream = AnswerStream(bus, time)
     drafting = Drafting(knowledge, engines, config)
@@ -165,6 +170,7 @@ def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bo
         handoffs=handoffs,
         answering=Answering(db, bus, stream, queue, writing, handoffs, drafting, ledger, time, config),
         census=Census(db, time),
+        plugins=plugins,
     )
 
 

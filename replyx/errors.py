@@ -145,6 +145,28 @@ class InvalidAmount(ReplyXError):
     ru, en = "Некорректная сумма", "Invalid amount"
 
 
+class PaymentFailed(ReplyXError):
+    """The payment's provider refused it."""
+
+    code, status = "PAYMENT_FAILED", 402
+    ru, en = "Платёж отклонён платёжной системой", "The payment provider refused the payment"
+
+
+class PaymentProviderDown(ReplyXError):
+    """The payment's provider cannot be reached, or answers nothing that can be used."""
+
+    code, status = "PAYMENT_FAILED", 502
+    ru, en = (
+        "Платёжная система не отвечает. Повторите позже.",
+        "The payment provider does not answer. Try again later.",
+    )
+
+
+class VirusDetected(ReplyXError):
+    code, status = "VIRUS_DETECTED", 422
+    ru, en = "В файле обнаружен вирус. Файл не принят.", "A virus was found in the file. It was not accepted."
+
+
 class FileTooLarge(ReplyXError):
     code, status = "FILE_TOO_LARGE", 413
     ru, en = "Файл превышает лимит", "The file is over the limit"

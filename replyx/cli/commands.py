@@ -29,6 +29,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "knowledge": ("replyx.cli.knowledge", "Documents that assistants answer from."),
     "dialogs": ("replyx.cli.dialogs", "Dialogs with customers."),
     "billing": ("replyx.cli.billing", "Balances, statements and the check of the ledger."),
+    "plugins": (
+        "replyx.cli.plugins",
+        "Plugins: payments, virus scanners, formats and whatever else was added.",
+    ),
     "config": ("replyx.cli.config", "The settings in force."),
     "systemd": ("replyx.cli.systemd", "Units for systemd."),
 }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from replyx.cli.commands import group
 from replyx.cli.flags import AsJson
+
+if TYPE_CHECKING:
+    from replyx.config.settings import Config
 
 app = group("The settings in force.")
 
@@ -26,6 +29,7 @@ def show(
 
     config = ctx.obj.load()
     rows = [(row.name, shown(config, row), config.origin.get(row.name, "default")) for row in all_settings()]
+    rows += _plugin_rows(config)
     if as_json:
         print_json({name: {"value": value, "origin": origin} for name, value, origin in rows})
         return
@@ -40,13 +44,35 @@ def show(
         )
 
 
+def _plugin_rows(config: Config) -> list[tuple[str, Any, str]]:
+    """Settings that were given to plugins; what no loaded plugin declares may be a secret, and is shown as one."""
+    from replyx.clock import SystemClock
+    from replyx.config.plugin_sections import rows_of_plugin
+    from replyx.plugins.finding import load_plugins
+
+    if not config.plugin_values:
+        return []
+    host = load_plugins(config, SystemClock())
+    declared = {row.name: row for one in host.known for row in rows_of_plugin(one.name, one.settings_type)}
+    rows = []
+    for plugin, values in sorted(config.plugin_values.items()):
+        for key, given in values.items():
+            row = declared.get(f"plugin.{plugin}.{key}")
+            is_shown = row is not None and not row.secret
+            rows.append((f"plugin.{plugin}.{key}", given.value if is_shown else "[secret]", given.where))
+    return rows
+
+
 @app.command()
 def check(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Check the settings; exit code 3 where they cannot be used."""
     from replyx.cli.language import choose
     from replyx.cli.output import print_json, say
+    from replyx.clock import SystemClock
+    from replyx.plugins.finding import load_plugins
 
     config = ctx.obj.load()
+    load_plugins(config, SystemClock())
     path = str(config.path) if config.path else None
     if as_json:
         print_json({"ok": True, "path": path, "data_dir": str(config.data_dir)})

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from replyx.config.settings import Config, Setting, all_settings, sections
+from replyx.config.plugin_sections import PLUGIN_ENVIRONMENT, found_in_environment, rows_of_plugin
+from replyx.config.settings import Config, Given, Setting, all_settings, sections
 from replyx.errors import ConfigError
 
 #: Where a configuration is looked for when no path is given.
@@ -39,8 +40,11 @@ def load_config(
     def put(name: str, value: Any, where: str) -> None:
         values[name], origin[name] = value, where
 
+    plugins: dict[str, dict[str, Given]] = {}
     if file is not None:
-        for name, value in _flatten(_read_toml(file), file):
+        data = _read_toml(file)
+        plugins = _plugin_sections(data.pop("plugin", {}), file)
+        for name, value in _flatten(data, file):
             row, real = _known(name, table, file)
             put(row.name, _from_file(row, value, file, secret_file=real != row.name), str(file))
     if env.get("REPLYX_DATA_DIR"):
@@ -55,6 +59,8 @@ def load_config(
                 f"{row.environment}_FILE",
             )
     _refuse_unknown_environment(env, table)
+    for plugin, given in found_in_environment(env).items():
+        plugins.setdefault(plugin, {}).update(given)
     for name, value in (overrides or {}).items():
         put(name, value, "command line")
     for name, value in values.items():
@@ -63,7 +69,30 @@ def load_config(
         section: cls(**{key.split(".", 1)[1]: v for key, v in values.items() if key.startswith(section + ".")})
         for section, cls in sections().items()
     }
-    return Config(**built, origin=origin, path=file)
+    return Config(**built, origin=origin, path=file, plugin_values=plugins)
+
+
+def read_plugin_settings(config: Config, plugin: str, settings_type: type[Any] | None) -> Any:
+    """The settings of `plugin` as an instance of the dataclass that it declares; None where it declares none.
+
+    Raises:
+        ConfigError: a key is unknown, a value has the wrong type or is out of range, a secret's file is missing.
+    """
+    rows = {row.name: row for row in rows_of_plugin(plugin, settings_type)}
+    values: dict[str, Any] = {}
+    found = config.plugin_values.get(plugin, {}).items()
+    # Later ones win: a value over a secret's file, the environment over both.
+    for key, given in sorted(found, key=lambda item: (item[1].is_text, not item[0].endswith("_file"))):
+        row, real = _known(f"plugin.{plugin}.{key}", rows, given.where)
+        if real != row.name:
+            value = _read_secret(str(given.value), given.where)
+        elif given.is_text:
+            value = _from_text(row, given.value, given.where)
+        else:
+            value = _from_file(row, given.value, given.where, secret_file=False)
+        _check(row, value, given.where)
+        values[row.key] = value
+    return settings_type(**values) if settings_type is not None else None
 
 
 def _find(path: str | os.PathLike[str] | None, env: Mapping[str, str]) -> Path | None:
@@ -87,6 +116,18 @@ def _read_toml(file: Path) -> dict[str, Any]:
         ) from error
 
 
+def _plugin_sections(data: Any, file: Path) -> dict[str, dict[str, Given]]:
+    if not isinstance(data, dict) or not all(isinstance(section, dict) for section in data.values()):
+        raise ConfigError(
+            f"{file}: настройки плагинов пишутся так: [plugin.ИМЯ]",
+            f"{file}: settings of plugins look like [plugin.NAME]",
+        )
+    return {
+        plugin: {key: Given(value, str(file), is_text=False) for key, value in section.items()}
+        for plugin, section in data.items()
+    }
+
+
 def _flatten(data: dict[str, Any], file: Path) -> list[tuple[str, Any]]:
     rows = []
     for section, content in data.items():
@@ -99,7 +140,7 @@ def _flatten(data: dict[str, Any], file: Path) -> list[tuple[str, Any]]:
     return rows
 
 
-def _known(name: str, table: Mapping[str, Setting], file: Path) -> tuple[Setting, str]:
+def _known(name: str, table: Mapping[str, Setting], file: Path | str) -> tuple[Setting, str]:
     if name in table:
         return table[name], name
     base = name.removesuffix("_file")
@@ -110,7 +151,7 @@ def _known(name: str, table: Mapping[str, Setting], file: Path) -> tuple[Setting
     raise ConfigError(f"{file}: неизвестная настройка {name}.{hint[0]}", f"{file}: unknown setting {name}.{hint[1]}")
 
 
-def _from_file(row: Setting, value: Any, file: Path, *, secret_file: bool) -> Any:
+def _from_file(row: Setting, value: Any, file: Path | str, *, secret_file: bool) -> Any:
     if secret_file:
         return _read_secret(str(value), f"{file}: {row.name}_file")
     if row.type is float and isinstance(value, int) and not isinstance(value, bool):
@@ -163,7 +204,7 @@ def _wrong(row: Setting, value: Any, where: str) -> ConfigError:
 def _refuse_unknown_environment(env: Mapping[str, str], table: Mapping[str, Setting]) -> None:
     known = {row.environment for row in table.values()} | {f"{r.environment}_FILE" for r in table.values() if r.secret}
     for name in env:
-        if name.startswith("REPLYX_") and "__" in name and name not in known:
+        if name.startswith("REPLYX_") and "__" in name and name not in known and not PLUGIN_ENVIRONMENT.fullmatch(name):
             close = difflib.get_close_matches(name, known, n=1)
             hint = (f" Возможно, {close[0]}?", f" Did you mean {close[0]}?") if close else ("", "")
             raise ConfigError(

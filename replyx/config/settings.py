@@ -94,6 +94,7 @@ class LimitsSettings:
 class AccountsSettings:
     registration: bool = setting(True, "Whether people may register themselves.")
     welcome_bonus: float = setting(500.0, "Roubles given to a new user, once for each e-mail.", low=0)
+    audit_days: int = setting(365, "Days for which the audit log is kept.", low=1)
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,15 @@ class BillingSettings:
         5.0, "Roubles for an answered message, where the assistant has no price of its own.", low=0
     )
     hold_minutes: int = setting(10, "Minutes after which a forgotten hold is released.", low=1)
+    payment_providers: list[str] = setting(
+        ["yookassa", "stripe", "manual"],
+        "Payment plugins in the order in which they are offered a payment method; others come last.",
+    )
+    return_urls: list[str] = setting(
+        [], "Origins that payers may be sent back to, as in `https://example.com`; `server.public_url` is always one."
+    )
+    least_top_up: float = setting(10.0, "Least top-up, in roubles.", low=0.01)
+    most_top_up: float = setting(100_000.0, "Greatest top-up, in roubles.", low=0.01, high=10_000_000)
 
 
 @dataclass(frozen=True)
@@ -157,6 +167,7 @@ class DemoSettings:
 @dataclass(frozen=True)
 class PluginsSettings:
     disabled: list[str] = setting([], "Names of plugins that are not loaded.")
+    required: list[str] = setting([], "Names of plugins without which nothing starts, such as a virus scanner.")
 
 
 @dataclass(frozen=True)
@@ -181,6 +192,8 @@ class Config:
     origin: dict[str, str] = field(default_factory=dict, compare=False)
     #: The file the settings came from; None where there is none.
     path: Path | None = field(default=None, compare=False)
+    #: Plugin → key → what was found of its settings; they are read when the plugin is loaded, which knows their types.
+    plugin_values: dict[str, dict[str, Given]] = field(default_factory=dict, repr=False)
 
     @property
     def data_dir(self) -> Path:
@@ -221,21 +234,39 @@ class Setting:
 
     @property
     def environment(self) -> str:
-        return f"REPLYX_{self.section}__{self.key}".upper()
+        return f"REPLYX_{self.section}__{self.key}".upper().replace(".", "_")
+
+
+@dataclass(frozen=True)
+class Given:
+    """A plugin's value as it was found, before its type is known. `is_text` where it came from the environment."""
+
+    value: Any
+    where: str
+    is_text: bool
+
+
+#: Fields of `Config` that are no section of it.
+_NO_SECTIONS = ("origin", "path", "plugin_values")
 
 
 def sections() -> dict[str, type[Any]]:
     """Section name → its dataclass, in the order of the table."""
     hints = get_type_hints(Config)
-    return {f.name: hints[f.name] for f in fields(Config) if f.name not in ("origin", "path")}
+    return {f.name: hints[f.name] for f in fields(Config) if f.name not in _NO_SECTIONS}
 
 
 def all_settings() -> Iterator[Setting]:
     """Every setting, in the order of the table."""
     for section, cls in sections().items():
-        hints, defaults = get_type_hints(cls), cls()
-        for f in fields(cls):
-            yield _row(section, f, hints[f.name], getattr(defaults, f.name))
+        yield from rows_of(section, cls)
+
+
+def rows_of(section: str, cls: type[Any]) -> Iterator[Setting]:
+    """The rows that a dataclass of `setting(…)` fields declares."""
+    hints, defaults = get_type_hints(cls), cls()
+    for f in fields(cls):
+        yield _row(section, f, hints[f.name], getattr(defaults, f.name))
 
 
 def _row(section: str, f: Field[Any], kind: Any, default: Any) -> Setting:

@@ -7,6 +7,8 @@ from replyx.clock import Clock
 from replyx.dialogs.views import MessageView
 from replyx.events import catalogue
 from replyx.events.outbox import Outbox
+from replyx.plugins.hooks import MessageNews
+from replyx.plugins.host import Host
 from replyx.storage.database import Database
 from replyx.storage.dialogs import Dialog, Message, Reply
 from replyx.storage.prepared import Prepared, Slot, insertion
@@ -30,8 +32,11 @@ _OPEN_REPLY = Prepared(
 class Writing:
     """All methods are called inside a transaction that holds the dialog's lock."""
 
-    def __init__(self, db: Database, outbox: Outbox, queue: TaskQueue, ledger: Ledger, clock: Clock) -> None:
+    def __init__(
+        self, db: Database, outbox: Outbox, queue: TaskQueue, ledger: Ledger, clock: Clock, plugins: Host
+    ) -> None:
         self._db, self._outbox, self._queue, self._ledger, self._clock = db, outbox, queue, ledger, clock
+        self._tell = {Sender.USER: plugins.message_received, Sender.ASSISTANT: plugins.answer_ready}
 
     def add_message(
         self,
@@ -64,7 +69,11 @@ class Writing:
         message_id = int(_ADD.bind(dialog=dialog.id, **values).execute())
         row = Message(id=message_id, dialog=dialog.id, **values)
         view = MessageView.of(row)
-        self._outbox.record(dialog.id, seq, catalogue.NEW_MESSAGE, {"message": view.as_json()}, moment)
+        body = view.as_json()
+        self._outbox.record(dialog.id, seq, catalogue.NEW_MESSAGE, {"message": body}, moment)
+        if sender in self._tell:
+            news = MessageNews(dialog.id, dialog.assistant_id, body)
+            self._db.after_commit(lambda: self._tell[sender](news))
         return view
 
     def owe_reply(self, dialog: Dialog, first_seq: int, upto_seq: int) -> int:

@@ -18,6 +18,7 @@ from replyx.config.settings import KnowledgeSettings
 from replyx.knowledge.extract import Block, Extract
 from replyx.knowledge.failures import SENTENCES, Unreadable
 from replyx.knowledge.formats import Format
+from replyx.plugins.uploads import TextExtractor
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,9 @@ _MAX_LINE = 128 * 1024 * 1024
 _LIMITS = (-signal.SIGKILL, -signal.SIGXCPU, -signal.SIGALRM)
 
 
-def read_document(path: Path, kind: Format, limits: KnowledgeSettings, on_page: Callable[[int, int], None]) -> Extract:
+def read_document(
+    path: Path, kind: Format | TextExtractor, limits: KnowledgeSettings, on_page: Callable[[int, int], None]
+) -> Extract:
     """The text of the file at `path`; `on_page(done, of)` is called while a PDF is read.
 
     Raises:
@@ -59,10 +62,11 @@ def read_document(path: Path, kind: Format, limits: KnowledgeSettings, on_page: 
     return Extract(tuple(Block(*row) for row in outcome["blocks"]), outcome["pages"])
 
 
-def _command(path: Path, kind: Format, limits: KnowledgeSettings) -> list[str]:
+def _command(path: Path, kind: Format | TextExtractor, limits: KnowledgeSettings) -> list[str]:
+    reader = kind.value if isinstance(kind, Format) else kind.entry
     # -P: the working directory is no place to import from.
     return [
-        *(sys.executable, "-P", "-m", "replyx.knowledge.reader", kind.value, str(path)),
+        *(sys.executable, "-P", "-m", "replyx.knowledge.reader", reader, str(path)),
         *(str(limits.max_pages), str(limits.parse_memory_mb), str(limits.parse_seconds)),
     ]
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, BinaryIO
 
 from replyx.clock import Clock
-from replyx.errors import NotFound
+from replyx.errors import NotFound, VirusDetected
 from replyx.knowledge.corpus import Corpus
 from replyx.knowledge.formats import sniff
-from replyx.knowledge.uploads import Uploads, as_label
+from replyx.knowledge.uploads import Stored, Uploads, as_label
 from replyx.knowledge.vectors import VectorStore
 from replyx.knowledge.views import DocumentView
+from replyx.plugins.host import Host
+from replyx.plugins.uploads import ScannerUnavailable
 from replyx.storage.assistants import Assistant
 from replyx.storage.database import Database
 from replyx.storage.knowledge import Chunk, Document, QaPair
@@ -18,15 +21,24 @@ from replyx.tasks.names import DOCUMENT_INGEST
 from replyx.tasks.queue import TaskQueue
 from replyx.types import Actor, Role
 
+logger = logging.getLogger(__name__)
+
 
 class Documents:
     """Rows and files of documents."""
 
     def __init__(
-        self, db: Database, clock: Clock, queue: TaskQueue, corpus: Corpus, uploads: Uploads, store: VectorStore
+        self,
+        db: Database,
+        clock: Clock,
+        queue: TaskQueue,
+        corpus: Corpus,
+        uploads: Uploads,
+        store: VectorStore,
+        plugins: Host,
     ) -> None:
         self._db, self._clock, self._queue = db, clock, queue
-        self._corpus, self._uploads, self._store = corpus, uploads, store
+        self._corpus, self._uploads, self._store, self._plugins = corpus, uploads, store, plugins
 
     def add(
         self, actor: Actor, assistant_id: int, filename: str, content: BinaryIO, content_type: str | None
@@ -36,12 +48,13 @@ class Documents:
         stored = self._uploads.store(content)
         try:
             label = as_label(filename)
-            kind = sniff(stored.head, label, content_type)
+            kind = self._kind(stored.head, label, content_type)
+            self._refuse_virus(stored)
             with self._db.transaction():
                 row = Document.create(
                     assistant=assistant_id,
                     filename=label,
-                    content_type=kind.value,
+                    content_type=kind,
                     size=stored.size,
                     sha256=stored.sha256,
                     storage_name=stored.name,
@@ -52,6 +65,24 @@ class Documents:
             self._uploads.remove(stored.name)
             raise
         return DocumentView.of(row)
+
+    def _kind(self, head: bytes, label: str, content_type: str | None) -> str:
+        """The content type under which the file will be read, by us or by a plugin."""
+        extension = label.rpartition(".")[2].lower()
+        for extractor in self._plugins.text_extractors:
+            if head.strip() and extractor.fits(head, extension):
+                return extractor.content_type
+        return sniff(head, label, content_type).value
+
+    def _refuse_virus(self, stored: Stored) -> None:
+        """Raises VirusDetected. A file that no scanner can look at now waits: it is scanned before it is read."""
+        try:
+            found = self._plugins.scan(self._uploads.path(stored.name))
+        except ScannerUnavailable:
+            return
+        if found:
+            logger.warning("a virus was uploaded", extra={"found": found[:100], "sha256": stored.sha256})
+            raise VirusDetected(details={"found": found[:100]})
 
     def list_for(
         self, actor: Actor, assistant_id: int | None, limit: int, offset: int

@@ -32,6 +32,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Обработка файла прерывалась несколько раз подряд. Загрузите его заново; если повторится, смотрите журнал.",
         "Processing the file was interrupted several times in a row. Upload it again; if it repeats, see the log.",
     ),
+    "virus": (
+        "В файле обнаружен вирус. Файл удалён.",
+        "A virus was found in the file. The file was deleted.",
+    ),
+    "no_reader": (
+        "Плагин, который читает файлы этого формата, не загружен. Проверьте: replyx plugins check",
+        "The plugin that reads files of this format is not loaded. See: replyx plugins check",
+    ),
     "lost": (
         "Загруженный файл пропал из каталога данных. Загрузите его снова.",
         "The uploaded file is gone from the data directory. Upload it again.",

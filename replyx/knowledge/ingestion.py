@@ -25,6 +25,8 @@ from replyx.knowledge.index import Index
 from replyx.knowledge.uploads import Uploads
 from replyx.knowledge.vectors import IndexBroken, Row, VectorStore
 from replyx.knowledge.views import DocumentView, IngestProgress
+from replyx.plugins.host import Host
+from replyx.plugins.uploads import ScannerUnavailable, TextExtractor
 from replyx.storage.database import Database
 from replyx.storage.knowledge import Chunk, Document
 
@@ -34,6 +36,8 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS = 20.0
 #: Claims after which a document is given up: something in it kills whoever reads it.
 ATTEMPTS = 5
+#: Seconds after which a file that no scanner could look at is tried again.
+_SCAN_AGAIN = 5.0
 #: Chunks that are inserted by one statement.
 _INSERTED = 200
 
@@ -55,9 +59,10 @@ class Ingestion:
         index: Index,
         store: VectorStore,
         settings: KnowledgeSettings,
+        plugins: Host,
     ) -> None:
         self._db, self._corpus, self._uploads = db, corpus, uploads
-        self._index, self._store, self._settings = index, store, settings
+        self._index, self._store, self._settings, self._plugins = index, store, settings, plugins
 
     def due(self) -> list[int]:
         """Documents that wait and that nobody is reading, oldest first."""
@@ -78,7 +83,11 @@ class Ingestion:
                 return self._work(row, lost, progress or (lambda _: None))
         except Unreadable as error:
             logger.info("a document cannot be read", extra={"document_id": row.id, "error_code": error.code})
+            if error.code == "virus":
+                self._uploads.remove(row.storage_name)
             return self._fail(row, error.code)
+        except ScannerUnavailable:
+            return self._wait(row)
         except _Lost:
             logger.info("a document was taken over or deleted", extra={"document_id": row.id})
             return None
@@ -94,7 +103,10 @@ class Ingestion:
             tell(state)
 
         at()
-        path, kind = self._uploads.path(row.storage_name), Format(row.content_type)
+        path, kind = self._uploads.path(row.storage_name), self._kind(row)
+        # Again, as no scanner may have answered when it was uploaded, and scanners learn.
+        if path.is_file() and self._plugins.scan(path):
+            raise Unreadable("virus")
         extract = read_document(path, kind, self._settings, lambda done, of: at(pages_done=done, pages=of))
         pieces = chunk(extract)
         if not pieces:
@@ -109,6 +121,20 @@ class Ingestion:
         view = self._complete(row, len(pieces), extract.pages)
         at(stage="done")
         return view
+
+    def _kind(self, row: Document) -> Format | TextExtractor:
+        if row.content_type in list(Format):
+            return Format(row.content_type)
+        for extractor in self._plugins.text_extractors:
+            if extractor.content_type == row.content_type:
+                return extractor
+        raise Unreadable("no_reader")
+
+    def _wait(self, row: Document) -> DocumentView | None:
+        """Leave the document for a scanner that answers; this was no try at reading it."""
+        with self._db.transaction():
+            kept = self._ours(row, attempts=Document.attempts - 1, lease_until=self._db.now_ms(_SCAN_AGAIN))
+        return self._view(row.id) if kept else None
 
     def _claim(self, document_id: int) -> Document | None:
         with self._db.transaction():

@@ -22,6 +22,7 @@ from replyx.knowledge.qa import QaPairs
 from replyx.knowledge.uploads import Uploads
 from replyx.knowledge.vectors import IndexBroken, VectorStore
 from replyx.knowledge.views import DocumentView, IngestProgress, QaView, SearchResult
+from replyx.plugins.host import Host
 from replyx.storage.database import Database
 from replyx.storage.knowledge import Chunk, Document, QaPair
 from replyx.tasks.queue import TaskQueue
@@ -40,14 +41,16 @@ _MAX_QUERY = 2000
 class Knowledge:
     """Documents, Q&A pairs and search of all assistants."""
 
-    def __init__(self, db: Database, bus: Bus, clock: Clock, queue: TaskQueue, config: Config) -> None:
+    def __init__(
+        self, db: Database, bus: Bus, clock: Clock, queue: TaskQueue, config: Config, plugins: Host | None = None
+    ) -> None:
         """Wire the parts; nothing is opened or loaded before it is used.
 
         Raises:
             ConfigError: the embedder that is configured is not installed.
         """
         self._db = db
-        settings = config.knowledge
+        settings, host = config.knowledge, plugins or Host()
         self._embedder = make_embedder(settings.embedder)
         self._store = VectorStore(
             config.knowledge_uri, config.data_dir / "knowledge.lock", self._embedder.id, self._embedder.dim
@@ -55,8 +58,8 @@ class Knowledge:
         self._corpus = Corpus(db)
         self._index = Index(self._corpus, self._store, self._embedder)
         uploads = Uploads(config.data_dir / "uploads", settings.max_file_bytes)
-        self._documents = Documents(db, clock, queue, self._corpus, uploads, self._store)
-        self._ingestion = Ingestion(db, self._corpus, uploads, self._index, self._store, settings)
+        self._documents = Documents(db, clock, queue, self._corpus, uploads, self._store, host)
+        self._ingestion = Ingestion(db, self._corpus, uploads, self._index, self._store, settings, host)
         self._qa = QaPairs(db, clock, self._corpus, self._index, self._store)
 
     def add_document(

@@ -1,5 +1,7 @@
 """The caged process that reads one document: `python -m replyx.knowledge.reader FORMAT PATH PAGES MEMORY SECONDS`.
 
+FORMAT is one of ours, or `FILE:FUNCTION` of a plugin.
+
 It limits itself before it touches the file, opens nothing but it, and writes JSON lines: `{"page", "of"}` while it
 goes, at the end `{"blocks", "pages"}` or `{"failed": code}`. Whatever a hostile file does, it does to this process.
 """
@@ -14,11 +16,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from replyx.knowledge.extract import Extract
+from replyx.knowledge.extract import Block, Extract, as_heading, clean
 from replyx.knowledge.failures import Unreadable
 from replyx.knowledge.formats import Format
 from replyx.knowledge.markup import read_html, read_markdown
 from replyx.knowledge.plain import read_text
+from replyx.plugins.modules import load_file
+from replyx.plugins.uploads import TextReader
 
 
 def main(arguments: list[str]) -> int:
@@ -28,7 +32,7 @@ def main(arguments: list[str]) -> int:
     # What pypdf has to say about broken files is told by the outcome.
     logging.disable(logging.CRITICAL)
     try:
-        found = _read(Format(kind), Path(path), int(pages))
+        found = _read(kind, Path(path), int(pages))
     except Unreadable as error:
         _say({"failed": error.code})
     except MemoryError:
@@ -55,17 +59,26 @@ def _limit(memory_mb: int, seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, seconds + 1)
 
 
-def _read(kind: Format, path: Path, max_pages: int) -> Extract:
-    if kind is Format.PDF:
+def _read(kind: str, path: Path, max_pages: int) -> Extract:
+    if kind not in list(Format):
+        found = _read_by_plugin(kind, path)
+    elif kind == Format.PDF:
         from replyx.knowledge.pdf import read_pdf
 
         found = read_pdf(path, max_pages, lambda done, of: _say({"page": done, "of": of}))
     else:
         readers = {Format.HTML: read_html, Format.MARKDOWN: read_markdown, Format.TEXT: read_text}
-        found = readers[kind](path.read_bytes())
+        found = readers[Format(kind)](path.read_bytes())
     if not any(block.text for block in found.blocks):
-        raise Unreadable("no_text" if kind is Format.PDF else "empty")
+        raise Unreadable("no_text" if kind == Format.PDF else "empty")
     return found
+
+
+def _read_by_plugin(entry: str, path: Path) -> Extract:
+    file, _, function = entry.rpartition(":")
+    read: TextReader = getattr(load_file("reader", Path(file)), function)
+    blocks = [Block(clean(text), page, as_heading(heading)) for text, page, heading in read(path)]
+    return Extract(tuple(blocks), max((block.page or 0 for block in blocks), default=0))
 
 
 def _say(row: dict[str, Any]) -> None:

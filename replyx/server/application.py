@@ -20,6 +20,7 @@ from replyx.server.limits import Limits
 from replyx.server.middleware import Envelope
 from replyx.server.openapi import describe
 from replyx.server.origins import Origins
+from replyx.server.plugin_routes import endpoints_of
 from replyx.server.routes import ROUTES, SOCKET_PATH
 from replyx.server.sign_of_life import SignOfLife
 from replyx.server.ws.endpoint import DialogSocket
@@ -42,7 +43,10 @@ def make_application(app: App, origins: Origins) -> Starlette:
             await sign.end()
 
     made = Starlette(
-        routes=[*starlette_routes(ROUTES, front), WebSocketRoute(SOCKET_PATH, DialogSocket(front))],
+        routes=[
+            *starlette_routes([*ROUTES, *endpoints_of(app.plugins)], front),
+            WebSocketRoute(SOCKET_PATH, DialogSocket(front)),
+        ],
         middleware=[Middleware(Envelope)],
         exception_handlers={ReplyXError: answer_error, HTTPException: answer_error},
         lifespan=lifespan,

@@ -64,13 +64,23 @@ async def read_body(request: Request, model: type[M], most_bytes: int) -> M:
         BodyTooLarge: it is over `most_bytes`; nothing beyond was read. BadRequest: it is not JSON, or no object.
         ValidationFailed: keys that are unknown or given twice, missing fields, wrong types.
     """
+    raw = await read_raw(request, most_bytes)
+    if not raw and not any(field.is_required() for field in model.model_fields.values()):
+        return model()
+    return checked(model, parse_object(raw))
+
+
+async def read_raw(request: Request, most_bytes: int) -> bytes:
+    """The body as it came.
+
+    Raises:
+        BodyTooLarge: it is over `most_bytes`; nothing beyond was read.
+    """
     raw = bytearray()
     receive = bounded(request.scope, request.receive, most_bytes, BodyTooLarge)
     async for chunk in Request(request.scope, receive).stream():
         raw += chunk
-    if not raw and not any(field.is_required() for field in model.model_fields.values()):
-        return model()
-    return checked(model, parse_object(bytes(raw)))
+    return bytes(raw)
 
 
 def read_query(params: QueryParams, model: type[M]) -> M:

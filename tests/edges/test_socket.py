@@ -114,7 +114,7 @@ def test_a_long_absence_is_made_up_for_while_more_happens(both: House) -> None:
 def _say_unheard(house: House, session: Json, text: str) -> None:
     """The customer says something through a process that shares the database and no bus."""
     app = house.app
-    writing = Writing(app.db, Outbox(app.db, MemoryBus()), app.queue, app.ledger, app.clock)
+    writing = Writing(app.db, Outbox(app.db, MemoryBus()), app.queue, app.ledger, app.clock, app.plugins)
     inbound = InboundMessage(Channel.WEBSITE, session["dialog_id"], text)
     Inbox(app.db, writing, app.handoffs, app.config).receive(inbound)
 

@@ -1,0 +1,1 @@
+"""The plugin host, the bundled plugins, and payments through them."""
