@@ -29,6 +29,13 @@ def redact(text: str) -> str:
     return _SECRETS.sub("[secret]", text)
 
 
+def one_line(text: str) -> str:
+    """`text` as one line: what is no printable character is written out as in JSON (`\\n`, `\\u001b`)."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
 
@@ -42,7 +49,8 @@ class JsonFormatter(logging.Formatter):
         row.update({k: v for k, v in vars(record).items() if k not in _STANDARD})
         if record.exc_info:
             row["exception"] = self.formatException(record.exc_info)
-        return redact(json.dumps(row, ensure_ascii=False, default=str))
+        # JSON itself escapes no more than it must: U+2028 and the C1 controls are left to us.
+        return redact(one_line(json.dumps(row, ensure_ascii=False, default=str)))
 
 
 class TextFormatter(logging.Formatter):
@@ -52,9 +60,10 @@ class TextFormatter(logging.Formatter):
         extra = " ".join(f"{k}={v}" for k, v in vars(record).items() if k not in _STANDARD)
         line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname.lower()} {record.name}: {record.getMessage()}"
         # A message with line breaks must stay one line, or a customer could forge log lines.
-        line = (f"{line} {extra}" if extra else line).replace("\n", "\\n").replace("\r", "\\r")
+        line = one_line(f"{line} {extra}" if extra else line)
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
+            # Indented, as an exception may repeat what a customer wrote.
+            line += "".join(f"\n    {one_line(row)}" for row in self.formatException(record.exc_info).splitlines())
         return redact(line)
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from replyx.accounts.emails import account_email
 from replyx.accounts.logins import Logins
-from replyx.accounts.people import id_of, new_epoch, no_user, require_change, searchable
+from replyx.accounts.people import id_of, new_epoch, no_user, require_change, role_of, searchable
 from replyx.accounts.views import UserView
 from replyx.errors import Conflict, NotAuthenticated, NotFound, UniqueViolation, ValidationFailed
+from replyx.events.audit import REFUSED
 from replyx.security.passwords import check_password, hash_password, verify_password
 from replyx.security.text import one_line
 from replyx.storage.accounts import User
 from replyx.storage.assistants import Assistant
-from replyx.types import Actor
+from replyx.types import Actor, Json
 
 #: Characters of a first or a last name.
 _LONGEST_NAME = 100
@@ -78,6 +81,8 @@ class Accounts(Logins):
                     token_epoch=new_epoch(),
                     created_at=self._clock.now(),
                 )
+                role = role_of(row)
+                self.audit.record("user.created", f"user:{row.id}", email=row.email, role=role, owner_id=new.owner_id)
         except UniqueViolation as error:
             issue = {"field": "email", "issue": "Этот email уже зарегистрирован"}
             raise Conflict(
@@ -122,6 +127,7 @@ class Accounts(Logins):
         if changes:
             with self._db.transaction():
                 require_change(User.update(**changes).where(User.id == user_id).execute())
+                self.audit.record("user.changed", f"user:{user_id}", fields=", ".join(sorted(changes)))
         return self.get(user_id)
 
     def change_password(self, actor: Actor, current: str, new: str) -> None:
@@ -132,9 +138,10 @@ class Accounts(Logins):
         """
         row = self._row(id_of(actor))
         if not verify_password(row.password_hash, current):
+            self.audit.record("password.changed", f"user:{row.id}", outcome=REFUSED)
             raise ValidationFailed.of("current_password", "Текущий пароль неверен", "The current password is wrong")
         check_password(new, "new_password")
-        self._write_password(row.id, new, row.token_epoch)
+        self._write_password(row.id, new, row.token_epoch, "password.changed")
 
     def find(self, email: str) -> UserView:
         """The user of an e-mail.
@@ -169,7 +176,25 @@ class Accounts(Logins):
             ValidationFailed: the password cannot be used. NotFound: no such user.
         """
         check_password(new)
-        self._write_password(user_id, new, self._row(user_id).token_epoch)
+        self._write_password(user_id, new, self._row(user_id).token_epoch, "password.set")
+
+    def change_user(self, user_id: int, changes: Mapping[str, Any]) -> UserView:
+        """Change what `changes` names: `first_name`, `last_name`, `plan`, `onboarding_completed`, `is_active`.
+
+        Raises:
+            ValidationFailed: a field cannot be used. NotFound: no such user.
+        """
+        texts = {"first_name": _LONGEST_NAME, "last_name": _LONGEST_NAME, "plan": 32}
+        columns: Json = {k: one_line(v, k, most=texts[k]) if k in texts else v for k, v in changes.items()}
+        active = columns.pop("is_active", None)
+        with self._db.transaction():
+            was = self._row(user_id)
+            if columns:
+                require_change(User.update(**columns).where(User.id == user_id).execute())
+                self.audit.record("user.changed", f"user:{user_id}", fields=", ".join(sorted(columns)))
+            if active is not None and active != was.is_active:
+                self.set_active(user_id, active)
+            return UserView.of(self._row(user_id))
 
     def set_active(self, user_id: int, active: bool) -> None:
         """Enable or disable a user. A disabled user's sessions end, its operators' too, and its assistants stop.
@@ -180,6 +205,7 @@ class Accounts(Logins):
         with self._db.transaction():
             require_change(User.update(is_active=active, token_epoch=new_epoch()).where(User.id == user_id).execute())
             User.update(token_epoch=new_epoch()).where(User.owner_id == user_id).execute()
+            self.audit.record("user.enabled" if active else "user.disabled", f"user:{user_id}")
             self._announce(user_id)
 
     def delete_user(self, user_id: int) -> None:
@@ -190,6 +216,7 @@ class Accounts(Logins):
         """
         with self._db.transaction():
             self._announce(user_id)
+            self.audit.record("user.deleted", f"user:{user_id}")
             require_change(User.delete().where(User.id == user_id).execute())
 
     def _check_owner(self, new: NewUser) -> None:

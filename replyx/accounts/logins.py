@@ -8,6 +8,7 @@ from replyx.accounts.views import UserView
 from replyx.clock import Clock
 from replyx.config.settings import Config
 from replyx.errors import Conflict, InvalidCredentials, NotAuthenticated
+from replyx.events.audit import REFUSED, Audit
 from replyx.events.bus import Bus
 from replyx.events.catalogue import CONTROL
 from replyx.security.passwords import hash_password, needs_rehash, verify_password
@@ -25,6 +26,8 @@ class Logins:
 
     def __init__(self, db: Database, bus: Bus, clock: Clock, tokens: Tokens, config: Config) -> None:
         self._db, self._bus, self._clock, self._tokens, self._config = db, bus, clock, tokens, config
+        #: The log of who did what; the edges write their refusals into it, too.
+        self.audit = Audit(db, clock)
 
     def login(self, email: str, password: str) -> tuple[str, UserView]:
         """Check the password; answers an access token and the user.
@@ -37,6 +40,8 @@ class Logins:
             is_let_in = may_enter(row)
         proven = verify_password(row.password_hash if row else None, password)
         if row is None or not proven or not is_let_in:
+            # What was typed in place of an address may be the password.
+            self.audit.record("login", searchable(email), outcome=REFUSED)
             raise InvalidCredentials
         changes: Json = {"last_login_at": self._clock.now()}
         if needs_rehash(row.password_hash):
@@ -46,6 +51,7 @@ class Logins:
             same = (User.id == row.id) & (User.token_epoch == row.token_epoch) & User.is_active
             if not User.update(**changes).where(same).execute():
                 raise InvalidCredentials
+            self.audit.record("login", row.email, user_id=row.id)
         return self._access_token(row.id, row.token_epoch), UserView.of(self._row(row.id))
 
     def issue_access(self, user: UserView) -> str:
@@ -74,7 +80,9 @@ class Logins:
             TokenExpired, NotAuthenticated: as in `authenticate`.
         """
         claims = self._tokens.read(access_token, TokenKind.ACCESS)
-        self._tokens.revoke(claims.jti, claims.expires_at)
+        with self._db.transaction():
+            self._tokens.revoke(claims.jti, claims.expires_at)
+            self.audit.record("logout", f"user:{claims.subject}", user_id=int(claims.subject))
 
     def issue_ticket(self, actor: Actor) -> str:
         """A ticket that opens one socket as `actor`, within a minute; it ends with the token it was made for.
@@ -132,7 +140,7 @@ class Logins:
         with self._db.connection():
             return row_of(user_id)
 
-    def _write_password(self, user_id: int, new: str, epoch: str) -> None:
+    def _write_password(self, user_id: int, new: str, epoch: str, action: str) -> None:
         hashed = hash_password(new)
         with self._db.transaction():
             same = (User.id == user_id) & (User.token_epoch == epoch)
@@ -140,6 +148,7 @@ class Logins:
                 raise Conflict(
                     "Пароль только что изменён. Войдите снова.", "The password has just changed. Log in again."
                 )
+            self.audit.record(action, f"user:{user_id}")
             self._tell({"kind": "user_revoked", "user_id": user_id})
 
     def _tell(self, news: Json) -> None:

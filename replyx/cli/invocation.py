@@ -53,7 +53,9 @@ class Invocation:
         """
         config = self.load()
         from replyx.app import open_app
+        from replyx.events.audit import begin
 
+        begin("cli")
         opened = open_app(config)
         try:
             yield opened

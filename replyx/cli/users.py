@@ -184,6 +184,48 @@ def credit(
         _show(services.accounts.get(found.id), as_json=as_json)
 
 
+@app.command()
+def audit(
+    ctx: typer.Context,
+    action: Annotated[str | None, typer.Option(help="Such as login.", show_default=False)] = None,
+    user: Annotated[str | None, typer.Option(metavar="USER", help="Who did it.", show_default=False)] = None,
+    refused: Annotated[bool, typer.Option("--refused", help="Only what was refused.")] = False,
+    limit: Limit = 50,
+    offset: Offset = 0,
+    as_json: AsJson = False,
+) -> None:
+    """List who did what, newest first: logins, refusals, money, administration."""
+    from replyx.cli.invocation import find_user
+    from replyx.cli.language import choose
+    from replyx.cli.output import hint_more, print_json, print_table
+    from replyx.events.audit import REFUSED, AuditFilter
+
+    with ctx.obj.app() as services:
+        who = None if user is None else find_user(services, user).id
+        which = AuditFilter(action, who, REFUSED if refused else None, limit=limit, offset=offset)
+        rows, total = services.accounts.audit.list(which)
+    if as_json:
+        print_json([row.as_json() for row in rows])
+        return
+    columns = choose("когда,кто,откуда,что,над чем,исход,подробности", "when,who,from,what,on,outcome,details")
+    print_table(
+        columns.split(","),
+        [
+            (
+                f"{row.created_at:%Y-%m-%d %H:%M:%S}",
+                row.user_id,
+                row.peer,
+                row.action,
+                row.object,
+                row.outcome,
+                ", ".join(f"{name}={value}" for name, value in (row.details or {}).items()),
+            )
+            for row in rows
+        ],
+    )
+    hint_more(offset + len(rows), total)
+
+
 def _activate(ctx: typer.Context, user: str, active: bool, as_json: bool) -> None:
     from replyx.cli.invocation import find_user
 

@@ -15,6 +15,7 @@ import peewee
 
 from replyx.clock import Clock
 from replyx.errors import Conflict, NotFound, UniqueViolation
+from replyx.events.audit import Audit
 from replyx.llm.ai_token_checks import DEFAULT_BASE_URL, check_fields
 from replyx.llm.views import AiTokenView, KeyOutcome, KeyVerdict, ReservedKey, TestResult
 from replyx.security.secretbox import SecretBox, is_masked, mask
@@ -40,6 +41,7 @@ class AiTokens:
         self._db = db
         self._clock = clock
         self._box = box
+        self._audit = Audit(db, clock)
 
     def add(
         self,
@@ -74,6 +76,7 @@ class AiTokens:
         try:
             with self._db.transaction():
                 row = AiToken.create(created_at=self._clock.now(), **columns)
+                self._audit.record("ai_token.added", f"ai_token:{row.id}", name=row.name)
         except UniqueViolation as error:
             raise _name_taken() from error
         logger.info("an AI key was added", extra={"ai_token_id": row.id})
@@ -116,6 +119,7 @@ class AiTokens:
                     columns["cooling_until"] = None
                 if columns and AiToken.update(columns).where(AiToken.id == row.id).execute() != 1:
                     raise NotFound
+                self._audit.record("ai_token.changed", f"ai_token:{token_id}", fields=", ".join(sorted(changes)))
         except UniqueViolation as error:
             raise _name_taken() from error
         return self.get(token_id)
@@ -137,6 +141,7 @@ class AiTokens:
         with self._db.transaction():
             if AiToken.delete().where(AiToken.id == token_id).execute() != 1:
                 raise NotFound
+            self._audit.record("ai_token.removed", f"ai_token:{token_id}")
 
     def models(self) -> set[str]:
         """Names of the models that an active key gives access to."""

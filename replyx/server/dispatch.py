@@ -11,11 +11,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from replyx.errors import NotFound
+from replyx.events.audit import begin
 from replyx.server.bodies import MOST_ID, read_body, read_query
 from replyx.server.endpoint import Call, Endpoint
 from replyx.server.front import Front
 from replyx.server.gate import enter
-from replyx.server.limits import Limit, peer_of
+from replyx.server.limits import Limit, address_of, peer_of
 from replyx.server.origins import header
 
 #: What a widget on another site may send.
@@ -45,7 +46,7 @@ def _endpoint_of(by_method: dict[str, Endpoint], front: Front) -> Any:
 
 
 async def _handle(endpoint: Endpoint, front: Front, request: Request) -> Response:
-    call = Call(front, request)
+    call = Call(front, request, caller=begin(address_of(request.scope.get("client"))))
     if endpoint.limit is not Limit.NONE:
         await front.app.call(enter, call, endpoint)
     if request.path_params.get("id", 0) > MOST_ID:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from starlette.requests import Request
 from replyx.app import App
 from replyx.assistants.views import AssistantView
 from replyx.errors import NotAuthenticated
+from replyx.events.audit import Caller
 from replyx.server.context import RequestContext, context_of
 from replyx.server.front import Front
 from replyx.server.limits import Limit
@@ -41,6 +42,8 @@ class Call:
     front: Front
     request: Request
     actor: Actor = Actor(Role.ANONYMOUS)
+    #: Who the audit log says it was.
+    caller: Caller = field(default_factory=Caller)
     #: The token that proved the actor.
     credential: str = ""
     #: The assistant of the site token or of the visitor's dialog.
@@ -85,6 +88,12 @@ class Call:
         if self.assistant is None:
             raise NotAuthenticated
         return self.assistant
+
+    @property
+    def is_proving(self) -> bool:
+        """Whether the request tries to prove anything, by a token of any kind."""
+        headers = self.request.headers
+        return "authorization" in headers or "x-site-token" in headers
 
     def count_items(self, total: int) -> None:
         """Say how many there are of what the answer shows a page of."""

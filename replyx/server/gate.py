@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from replyx.errors import InsufficientPermissions, NotAuthenticated
+from replyx.errors import InsufficientPermissions, NotAuthenticated, RateLimited
 from replyx.server.endpoint import Call, Endpoint, Permission
 from replyx.server.limits import peer_of
 from replyx.server.origins import header
@@ -17,6 +17,17 @@ def enter(call: Call, endpoint: Endpoint) -> None:
         NotAuthenticated, TokenExpired: the token is missing or no good. InsufficientPermissions: not for this caller,
             or not from this origin. NotFound: the visitor's dialog is another. RateLimited: too often.
     """
+    try:
+        _admit(call, endpoint)
+    except (NotAuthenticated, InsufficientPermissions, RateLimited) as error:
+        action = _REFUSALS.get(type(error))
+        # Who sends nothing, or what was good a while ago, tries nothing.
+        if action is not None and (call.is_proving or not isinstance(error, NotAuthenticated)):
+            call.app.accounts.audit.refuse(action, f"{endpoint.method} {endpoint.path}")
+        raise
+
+
+def _admit(call: Call, endpoint: Endpoint) -> None:
     try:
         subject = _PROOFS[endpoint.permission](call)
     except NotAuthenticated:
@@ -43,6 +54,7 @@ def _anonymous(call: Call) -> str:
 def _user(call: Call) -> str:
     call.credential = bearer_token(call)
     call.actor = call.app.accounts.authenticate(call.credential)
+    call.caller.user_id = call.actor.user_id
     return f"user:{call.actor.user_id}"
 
 
@@ -78,6 +90,13 @@ _ROLES = {
     Permission.DESK: (Role.OPERATOR, Role.OWNER, Role.ADMIN),
     Permission.USER: (Role.OWNER, Role.ADMIN),
     Permission.ADMIN: (Role.ADMIN,),
+}
+
+#: What the audit log calls a refusal. An expired token is none.
+_REFUSALS: dict[type[Exception], str] = {
+    NotAuthenticated: "auth.refused",
+    InsufficientPermissions: "permission.refused",
+    RateLimited: "rate.limited",
 }
 
 _PROOFS = {

@@ -58,9 +58,14 @@ class Limits:
             raise RateLimited(retry_after=state.retry_after)
 
 
+def address_of(client: tuple[str, int] | None) -> str:
+    """The address that a request came from, for the audit log."""
+    return client[0] if client else "unknown"
+
+
 def peer_of(client: tuple[str, int] | None) -> str:
     """Who is counted where nobody has logged in: the address; of IPv6 the network that one customer gets."""
-    host = client[0] if client else "unknown"
+    host = address_of(client)
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

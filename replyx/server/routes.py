@@ -79,6 +79,9 @@ ROUTES: tuple[Endpoint, ...] = (
     Endpoint(PUT, "/api/admin/ai-tokens/{id:int}", ADMIN, admin.change_ai_token, "Change an AI key", body=admin.AiTokenChanges),
     Endpoint(DELETE, "/api/admin/ai-tokens/{id:int}", ADMIN, admin.delete_ai_token, "Delete an AI key", status=204),
     Endpoint(GET, "/api/admin/users", ADMIN, admin.list_users, "All users", query=Page),
+    Endpoint(GET, "/api/admin/users/{id:int}", ADMIN, admin.show_user, "One user"),
+    Endpoint(PUT, "/api/admin/users/{id:int}", ADMIN, admin.change_user, "Change a user, or lock it out", body=admin.UserChanges),
+    Endpoint(GET, "/api/admin/audit", ADMIN, admin.list_audit, "Who did what", query=admin.AuditList),
     Endpoint(POST, "/api/admin/users/{id:int}/credit", ADMIN, admin.credit_user, "Put money on a user's balance", body=admin.Credit),
     Endpoint(GET, "/api/admin/system/health", ADMIN, health.show, "How every part is"),
 

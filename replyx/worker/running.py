@@ -66,6 +66,7 @@ def _upkeep(app: App) -> list[Job]:
     return [
         Job("tokens that expired", 600, app.tokens.purge_expired),
         Job("processes that died", 600, app.beats.purge_expired),
+        Job("old audit lines", 600, lambda: app.accounts.audit.purge(app.config.accounts.audit_days)),
         Job("knowledge index", 600, app.knowledge.compact),
     ]
 

@@ -71,6 +71,9 @@ TABLE = {
         PUT /api/admin/ai-tokens/{id:int}
         DELETE /api/admin/ai-tokens/{id:int}
         GET /api/admin/users
+        GET /api/admin/users/{id:int}
+        PUT /api/admin/users/{id:int}
+        GET /api/admin/audit
         POST /api/admin/users/{id:int}/credit
         GET /api/admin/system/health
     """,

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import secrets
+from typing import Literal
+
+from pydantic import AwareDatetime
 
 from replyx.accounts.views import UserView
 from replyx.billing.money import kopecks
 from replyx.billing.wording import CREDIT
 from replyx.clock import iso
 from replyx.dialogs.census import UserFigures
-from replyx.server.bodies import Body, Text
+from replyx.errors import Conflict
+from replyx.events.audit import AuditFilter
+from replyx.server.bodies import Body, Id, Page, Text
 from replyx.server.endpoint import Call
 from replyx.types import Json
 
@@ -35,6 +40,23 @@ class AiTokenChanges(Body):
     priority: int = 1
     is_active: bool = True
     notes: Text = ""
+
+
+class UserChanges(Body):
+    first_name: Text = ""
+    last_name: Text = ""
+    plan: Text = ""
+    onboarding_completed: bool = False
+    is_active: bool = True
+
+
+class AuditList(Page):
+    action: Text | None = None
+    user_id: Id | None = None
+    outcome: Literal["ok", "refused"] | None = None
+    #: Moments with their zone, such as 2025-09-01T00:00:00Z.
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
 
 
 class Credit(Body):
@@ -76,6 +98,35 @@ async def list_users(call: Call) -> Json:
         return {"users": [_user_json(user, figures[user.id]) for user in users], "total": total}
 
     return await call.app.call(read)
+
+
+async def show_user(call: Call) -> Json:
+    return await call.app.call(_one_user, call)
+
+
+async def change_user(call: Call) -> Json:
+    def change() -> Json:
+        if call.id == call.user_id and not call.body.is_active:
+            raise Conflict(
+                "Себя не отключить: попросите другого администратора.",
+                "You cannot disable yourself: ask another administrator.",
+            )
+        call.app.accounts.change_user(call.id, call.body.model_dump(exclude_unset=True))
+        return _one_user(call)
+
+    return await call.app.call(change)
+
+
+async def list_audit(call: Call) -> Json:
+    rows, total = await call.app.call(call.app.accounts.audit.list, AuditFilter(**call.query.model_dump()))
+    return {"events": [row.as_json() for row in rows], "total": total}
+
+
+def _one_user(call: Call) -> Json:
+    user = call.app.accounts.get(call.id)
+    own = user.full_json()
+    more = {name: own[name] for name in ("welcome_bonus", "plan", "onboarding_completed")}
+    return {**_user_json(user, call.app.census.of_users([user.id])[user.id]), **more, "owner_id": user.owner_id}
 
 
 async def credit_user(call: Call) -> Json:

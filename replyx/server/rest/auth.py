@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from replyx.accounts.logins import TICKET_SECONDS
 from replyx.accounts.views import UserView
+from replyx.errors import RateLimited
 from replyx.server.bodies import Body, Text
 from replyx.server.endpoint import Call
 from replyx.server.limits import Limit
@@ -31,7 +32,11 @@ async def login(call: Call) -> Json:
     def attempt() -> Json:
         # Beside the address, which the gate has counted: guesses from many addresses at one account.
         account = call.body.email.strip().casefold()
-        call.front.limits.count(Limit.LOGIN, f"account:{account}", call.context)
+        try:
+            call.front.limits.count(Limit.LOGIN, f"account:{account}", call.context)
+        except RateLimited:
+            call.app.accounts.audit.refuse("rate.limited", "POST /api/auth/login")
+            raise
         return session_json(*call.app.accounts.login(call.body.email, call.body.password))
 
     return await call.app.call(attempt)

@@ -9,9 +9,11 @@ from urllib.parse import parse_qs
 from starlette.types import Receive, Scope, Send
 
 from replyx.errors import NotAuthenticated, ReplyXError
+from replyx.events.audit import begin
 from replyx.server.errors import told
 from replyx.server.front import Front
 from replyx.server.language import preferred_language
+from replyx.server.limits import address_of
 from replyx.server.origins import header
 from replyx.server.ws.connection import Connection
 from replyx.server.ws.conversation import Conversation, close_code
@@ -53,6 +55,7 @@ class DialogSocket:
 
     async def _let_in(self, connection: Connection, scope: Scope, receive: Receive) -> Entry | None:
         """The entry of a client that has proven who it is; None where the socket is to end."""
+        begin(address_of(scope.get("client")))
         try:
             token = _query_token(scope) or await _first_token(receive)
             if token is None:

@@ -39,7 +39,13 @@ def enter(app: App, hub: Hub, name: str, token: str, origin: str | None, own_ori
         InsufficientPermissions: the page's origin is refused.
     """
     by_id = name.isascii() and name.isdigit() and len(name) <= _LONGEST_ID
-    actor = _user(app, token) if by_id else app.sessions.authenticate(token, name)
+    try:
+        actor = _user(app, token) if by_id else app.sessions.authenticate(token, name)
+    except TokenExpired:
+        raise
+    except NotAuthenticated:
+        app.accounts.audit.refuse("auth.refused", "socket")
+        raise
     dialog = app.dialogs.get(actor, int(name) if by_id else actor.dialog_id or 0)
     foreign = None if origin is None or origin in own_origins else origin
     if actor.role is Role.VISITOR:
