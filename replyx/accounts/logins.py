@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from replyx.accounts.people import may_enter, new_epoch, role_of, row_of, searchable
+from replyx.accounts.second_factor import SecondFactor, code_needed
 from replyx.accounts.tokens import Tokens
 from replyx.accounts.views import UserView
 from replyx.clock import Clock
@@ -12,6 +13,7 @@ from replyx.events.audit import REFUSED, Audit
 from replyx.events.bus import Bus
 from replyx.events.catalogue import CONTROL
 from replyx.security.passwords import hash_password, needs_rehash, verify_password
+from replyx.security.secretbox import SecretBox
 from replyx.security.tokens import Claims, TokenKind
 from replyx.storage.accounts import User
 from replyx.storage.database import Database
@@ -24,16 +26,18 @@ TICKET_SECONDS = 60
 class Logins:
     """Sessions of users; `Accounts` is built on it."""
 
-    def __init__(self, db: Database, bus: Bus, clock: Clock, tokens: Tokens, config: Config) -> None:
+    def __init__(self, db: Database, bus: Bus, clock: Clock, tokens: Tokens, config: Config, box: SecretBox) -> None:
         self._db, self._bus, self._clock, self._tokens, self._config = db, bus, clock, tokens, config
         #: The log of who did what; the edges write their refusals into it, too.
         self.audit = Audit(db, clock)
+        self.second_factor = SecondFactor(db, clock, box, self.audit)
 
-    def login(self, email: str, password: str) -> tuple[str, UserView]:
-        """Check the password; answers an access token and the user.
+    def login(self, email: str, password: str, totp_code: str | None = None) -> tuple[str, UserView]:
+        """Check the password, and the second factor where there is one; answers an access token and the user.
 
         Raises:
             InvalidCredentials: no such user, another password or a disabled user; the answer and its time are the same.
+                With `details.totp_required`: all that is right, and the code is missing, wrong or used.
         """
         with self._db.connection():
             row = User.get_or_none(User.email == searchable(email))
@@ -44,13 +48,21 @@ class Logins:
             self.audit.record("login", searchable(email), outcome=REFUSED)
             raise InvalidCredentials
         changes: Json = {"last_login_at": self._clock.now()}
+        try:
+            step = self.second_factor.require(row, totp_code)
+        except InvalidCredentials:
+            self.audit.record("login", row.email, outcome=REFUSED, reason="totp_required")
+            raise
         if needs_rehash(row.password_hash):
             changes["password_hash"] = hash_password(password)
         with self._db.transaction():
             # A password changed or a user disabled since the look-up has moved the epoch.
             same = (User.id == row.id) & (User.token_epoch == row.token_epoch) & User.is_active
+            if step is not None:
+                changes["totp_step"] = step
+                same &= (User.totp_secret == row.totp_secret) & (User.totp_step < step)
             if not User.update(**changes).where(same).execute():
-                raise InvalidCredentials
+                raise code_needed() if step is not None else InvalidCredentials
             self.audit.record("login", row.email, user_id=row.id)
         return self._access_token(row.id, row.token_epoch), UserView.of(self._row(row.id))
 

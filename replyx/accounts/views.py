@@ -29,6 +29,7 @@ class UserView:
     last_login_at: datetime | None
     #: Whose dialogs this operator answers; None for everyone else.
     owner_id: int | None = None
+    has_totp: bool = False
 
     @classmethod
     def of(cls, row: Any) -> UserView:
@@ -48,6 +49,7 @@ class UserView:
             created_at=row.created_at,
             last_login_at=row.last_login_at,
             owner_id=row.owner_id,
+            has_totp=row.totp_secret is not None,
         )
 
     @property
@@ -75,6 +77,7 @@ class UserView:
             "onboarding_completed": self.onboarding_completed,
             "created_at": iso(self.created_at),
             "role": str(self.role),
+            "totp_enabled": self.has_totp,
         }
 
     def login_json(self) -> Json:

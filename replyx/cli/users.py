@@ -101,15 +101,18 @@ def set_fields(
     user: WhichUser,
     first_name: Annotated[str | None, typer.Option(show_default=False)] = None,
     last_name: Annotated[str | None, typer.Option(show_default=False)] = None,
+    no_totp: Annotated[bool, typer.Option("--no-totp", help="Ask for no codes: the phone was lost.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Change a user's names; what is not given stays as it is."""
+    """Change a user; what is not given stays as it is."""
     from replyx.cli.invocation import find_user
     from replyx.types import Actor, Role
 
     with ctx.obj.app() as services:
         found = find_user(services, user)
         actor = Actor(Role.OWNER, user_id=found.id)
+        if no_totp:
+            services.accounts.second_factor.switch_off(found.id)
         _show(services.accounts.update_profile(actor, first_name=first_name, last_name=last_name), as_json=as_json)
 
 
@@ -265,6 +268,7 @@ def _show(user: UserView, *, as_json: bool) -> None:
             (choose("администратор", "administrator"), user.is_admin),
             *([(choose("оператор у", "operator of"), user.owner_id)] if user.owner_id is not None else []),
             (choose("включён", "enabled"), user.is_active),
+            (choose("второй фактор", "second factor"), user.has_totp),
             (choose("баланс, ₽", "balance, RUB"), roubles(user.balance)),
             (choose("удержано, ₽", "held, RUB"), roubles(user.held)),
             (choose("создан", "created"), f"{user.created_at:%Y-%m-%d %H:%M}"),

@@ -39,6 +39,10 @@ ROUTES: tuple[Endpoint, ...] = (
     Endpoint(PUT, "/api/users/me", DESK, users.change_me, "Change the caller's names", body=users.Profile),
     Endpoint(POST, "/api/users/change-password", DESK, users.change_password, "Change the password; every token ends", body=users.NewPassword),
 
+    Endpoint(POST, "/api/users/me/totp", DESK, users.begin_totp, "A secret for an authenticator app", status=201),
+    Endpoint(POST, "/api/users/me/totp/confirm", DESK, users.confirm_totp, "Ask for its codes from now on", body=users.TotpCode),
+    Endpoint(DELETE, "/api/users/me/totp", DESK, users.remove_totp, "Ask for codes no more", body=users.Password, status=204),
+
     Endpoint(GET, "/api/assistants", USER, assistants.list_all, "The caller's assistants", query=Page),
     Endpoint(POST, "/api/assistants", USER, assistants.create, "Create an assistant", body=assistants.NewAssistant, status=201),
     Endpoint(GET, "/api/assistants/{id:int}", USER, assistants.show, "One assistant"),

@@ -34,6 +34,11 @@ class User(Table):
     owner_id = peewee.BigIntegerField(
         null=True, index=True, constraints=[peewee.SQL('REFERENCES "users" ("id") ON DELETE CASCADE')]
     )
+    #: Sealed. A secret counts once it was confirmed; until then it is the pending one.
+    totp_secret = peewee.TextField(null=True)
+    totp_pending = peewee.TextField(null=True)
+    #: The step of the code that was used last: no code is taken twice, nor one from before it.
+    totp_step = peewee.BigIntegerField(null=True)
 
     class Meta:
         table_name = "users"

@@ -25,7 +25,7 @@ _NULLABLE = frozenset({"telegram_bot_username", "avatar", "last_login_at"})
 #: What is answered beyond the contract, by example.
 _ASSISTANT = {"site_token", "handoff_keywords", "not_found_text", "unavailable_text", "welcome_text", "price"}
 _ADDED: dict[str, set[str]] = {
-    "get-users-me.response": {".role"},
+    "get-users-me.response": {".role", ".totp_enabled"},
     "get-assistants.response": {f"[].{name}" for name in (*_ASSISTANT, "answer_threshold")},
     "get-dialogs-id.response": {".handoff_note", ".last_seq", ".operator_name"},
     "get-dialogs-id-messages.response": {

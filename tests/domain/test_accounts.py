@@ -25,6 +25,7 @@ from replyx.errors import (
 )
 from replyx.events.catalogue import CONTROL
 from replyx.events.memory import MemoryBus
+from replyx.security.secretbox import SecretBox
 from replyx.security.tokens import TokenKind
 from replyx.storage.accounts import User
 from replyx.storage.assistants import Assistant
@@ -42,7 +43,7 @@ def tokens(db: Database, bus: MemoryBus, clock: MovableClock) -> Tokens:
 
 @pytest.fixture
 def accounts(db: Database, bus: MemoryBus, clock: MovableClock, tokens: Tokens, config: Config) -> Accounts:
-    return Accounts(db, bus, clock, tokens, config)
+    return Accounts(db, bus, clock, tokens, config, SecretBox(bytes(range(32))))
 
 
 @pytest.fixture
@@ -70,6 +71,7 @@ def test_a_user_is_shown_in_the_contracts_form(user: UserView) -> None:
         "onboarding_completed": False,
         "created_at": "2025-09-01T10:00:00Z",
         "role": "owner",
+        "totp_enabled": False,
     }
     assert replace(user, balance=1234).login_json() == {
         "id": user.id,

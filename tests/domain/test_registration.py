@@ -15,6 +15,7 @@ from replyx.billing.registration import Registration
 from replyx.config.settings import Config
 from replyx.errors import Conflict, InsufficientPermissions, InvalidAmount, ValidationFailed
 from replyx.events.memory import MemoryBus
+from replyx.security.secretbox import SecretBox
 from replyx.storage.database import Database
 from tests.conftest import Configure
 from tests.support.clock import MovableClock
@@ -30,7 +31,8 @@ class Desk:
 
 
 def _desk(db: Database, bus: MemoryBus, clock: MovableClock, config: Config) -> Desk:
-    accounts = Accounts(db, bus, clock, Tokens(db, bus, clock, bytes(range(32))), config)
+    key = bytes(range(32))
+    accounts = Accounts(db, bus, clock, Tokens(db, bus, clock, key), config, SecretBox(key))
     ledger = Ledger(db, clock, config)
     return Desk(accounts, ledger, Registration(db, accounts, ledger, config, clock))
 

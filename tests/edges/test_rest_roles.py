@@ -31,6 +31,9 @@ TABLE = {
         GET /api/users/me
         PUT /api/users/me
         POST /api/users/change-password
+        POST /api/users/me/totp
+        POST /api/users/me/totp/confirm
+        DELETE /api/users/me/totp
         GET /api/dialogs
         GET /api/dialogs/{id:int}
         PUT /api/dialogs/{id:int}

@@ -12,6 +12,7 @@ from replyx.accounts.accounts import Accounts
 from replyx.accounts.tokens import Tokens
 from replyx.events.memory import MemoryBus
 from replyx.security.master_key import load_master_key
+from replyx.security.secretbox import SecretBox
 from replyx.security.tokens import TokenKind
 from tests.edges.conftest import Build
 from tests.edges.test_rest_widget import REFUSED_ORIGINS
@@ -118,8 +119,9 @@ def _change_password(house: House) -> None:
 
 def _quietly(house: House) -> Accounts:
     """Accounts as another process has them that shares the database and no bus: the command line."""
-    app, bus = house.app, MemoryBus()
-    return Accounts(app.db, bus, app.clock, Tokens(app.db, bus, app.clock, load_master_key(app.config)), app.config)
+    app, bus, key = house.app, MemoryBus(), load_master_key(house.app.config)
+    tokens = Tokens(app.db, bus, app.clock, key)
+    return Accounts(app.db, bus, app.clock, tokens, app.config, SecretBox(key))
 
 
 _ENDS_OF_A_USERS_RIGHT: dict[str, Callable[[House, str], object]] = {

@@ -14,6 +14,7 @@ from replyx.types import Json
 class Login(Body):
     email: str
     password: str
+    totp_code: Text | None = None
 
 
 class Register(Body):
@@ -37,7 +38,7 @@ async def login(call: Call) -> Json:
         except RateLimited:
             call.app.accounts.audit.refuse("rate.limited", "POST /api/auth/login")
             raise
-        return session_json(*call.app.accounts.login(call.body.email, call.body.password))
+        return session_json(*call.app.accounts.login(**call.body.model_dump()))
 
     return await call.app.call(attempt)
 

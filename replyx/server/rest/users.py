@@ -18,6 +18,14 @@ class NewPassword(Body):
     new_password: Text
 
 
+class TotpCode(Body):
+    code: Text
+
+
+class Password(Body):
+    password: str
+
+
 async def show_me(call: Call) -> Json:
     user = await call.app.call(call.app.accounts.me, call.actor)
     return user.as_json()
@@ -36,3 +44,17 @@ async def change_password(call: Call) -> Json:
         return session_json(call.app.accounts.issue_access(user), user)
 
     return await call.app.call(change)
+
+
+async def begin_totp(call: Call) -> Json:
+    made = await call.app.call(call.app.accounts.second_factor.begin, call.actor)
+    return {"secret": made.secret, "otpauth_uri": made.uri}
+
+
+async def confirm_totp(call: Call) -> Json:
+    await call.app.call(call.app.accounts.second_factor.confirm, call.actor, call.body.code)
+    return {"totp_enabled": True}
+
+
+async def remove_totp(call: Call) -> None:
+    await call.app.call(call.app.accounts.second_factor.remove, call.actor, call.body.password)

@@ -41,7 +41,7 @@ interface WidgetSession {
 interface ErrorBody {
   code: string;
   message: string;
-  details?: { field?: string; issue?: string; errors?: { field: string; issue: string }[] };
+  details?: { field?: string; issue?: string; errors?: { field: string; issue: string }[]; totp_required?: boolean };
 }
 
 /** Whatever a socket sends; which fields there are depends on `type`. */

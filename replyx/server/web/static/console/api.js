@@ -14,7 +14,9 @@ export class ApiError extends Error {
     this.code = body.code || '';
     /** @type {Map<string, string>} What is wrong with each field, by its name. */
     this.fields = new Map();
-    const { field, issue, errors } = body.details || {};
+    const { field, issue, errors, totp_required } = body.details || {};
+    /** Whether the password was right, and a code of the authenticator app is asked for. */
+    this.needsCode = Boolean(totp_required);
     for (const row of errors || (field && issue ? [{ field, issue }] : [])) this.fields.set(row.field.split('.')[0], row.issue);
   }
 }

@@ -1,7 +1,7 @@
 // @ts-check
 // The way in.
 
-import { request, session } from './api.js';
+import { ApiError, request, session } from './api.js';
 import { field, h, makeForm } from './dom.js';
 import { T } from './texts.js';
 
@@ -9,9 +9,20 @@ import { T } from './texts.js';
 export function showLogin(place, enter, notice) {
   const email = h('input', { name: 'email', type: 'email', autocomplete: 'username', required: true });
   const password = h('input', { name: 'password', type: 'password', autocomplete: 'current-password', required: true });
-  const form = makeForm([field(T.email, email), field(T.password, password)], T.login, async () => {
-    const { access_token } = await request('POST', '/api/auth/login', { email: email.value, password: password.value });
-    session.begin(access_token);
+  const code = h('input', { name: 'totp_code', inputmode: 'numeric', autocomplete: 'one-time-code' });
+  const passwordField = field(T.password, password), codeField = field(T.code, code);
+  const form = makeForm([field(T.email, email), passwordField], T.login, async () => {
+    const sent = { email: email.value, password: password.value, ...(code.value && { totp_code: code.value }) };
+    try {
+      const { access_token } = await request('POST', '/api/auth/login', sent);
+      session.begin(access_token);
+    } catch (error) {
+      if (error instanceof ApiError && error.needsCode) {
+        passwordField.after(codeField);
+        code.focus();
+      }
+      throw error;
+    }
     enter();
   });
   place.replaceChildren(

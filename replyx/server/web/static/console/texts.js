@@ -3,7 +3,7 @@
 
 const RU = {
   title: 'ReplyX — консоль',
-  email: 'Электронная почта', password: 'Пароль', login: 'Войти', logout: 'Выйти', welcome: 'Вход в консоль',
+  email: 'Электронная почта', password: 'Пароль', code: 'Код из приложения', login: 'Войти', logout: 'Выйти', welcome: 'Вход в консоль',
   firstTime: 'Входите впервые? Почту и пароль администратора команда запуска напечатала в терминале. Новый пароль: replyx users passwd ПОЧТА',
   expired: 'Сеанс закончился. Войдите снова.',
   offline: 'Сервер не отвечает. Проверьте, что он запущен, и повторите.',
@@ -51,7 +51,7 @@ const RU = {
 /** @type {typeof RU} */
 const EN = {
   title: 'ReplyX console',
-  email: 'E-mail', password: 'Password', login: 'Log in', logout: 'Log out', welcome: 'Log in to the console',
+  email: 'E-mail', password: 'Password', code: 'Code of the app', login: 'Log in', logout: 'Log out', welcome: 'Log in to the console',
   firstTime: 'Your first time? The start command printed the administrator’s e-mail and password in the terminal. A new password: replyx users passwd E-MAIL',
   expired: 'The session has ended. Log in again.',
   offline: 'The server does not answer. See that it runs, and try again.',
