@@ -18,6 +18,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     _head_bytes = 0
     _in_head = True
+    #: Whether the data at hand is no longer, or no longer only, a head.
+    _head_has_ended = False
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -29,18 +31,19 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        was_in_head = self._in_head
-        if was_in_head and self._deadline is None:
+        if self._in_head and self._deadline is None:
             self._await_head()
+        self._head_has_ended = not self._in_head
         super().data_received(data)
-        if was_in_head and self._in_head and self.parser is not None:
+        # One read may bring the end of a head, a whole body and the beginning of what comes next.
+        if not self._head_has_ended and self.parser is not None:
             self._head_bytes += len(data)
             if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
                 self.send_400_response("The head of the request is too large.")
 
     def on_headers_complete(self) -> None:
         self._stop_waiting()
-        self._in_head, self._head_bytes = False, 0
+        self._in_head, self._head_has_ended, self._head_bytes = False, True, 0
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -13,7 +14,7 @@ from replyx.errors import AddressInUse
 from replyx.server.serve import bind, run_server
 from tests.conftest import Configure
 from tests.edges.conftest import Build
-from tests.support.house import Serving
+from tests.support.house import House, Serving
 
 
 def test_a_free_port_is_taken_and_told(build: Build) -> None:
@@ -54,3 +55,28 @@ def test_ipv6_addresses_are_written_in_brackets(build: Build) -> None:
 
     assert house.url.startswith("http://[::1]:")
     assert house.api().get("/healthz") == {"status": "ok"}
+
+
+def test_a_large_body_in_one_read_is_no_endless_head(build: Build) -> None:
+    house = build()
+    body = b'{"text": "' + b"x" * 200_000 + b'"}'
+    head = f"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with socket.create_connection(_address(house), timeout=10) as raw, raw.makefile("rb") as answers:
+        for _ in range(20):
+            raw.sendall(head + body)
+            assert b" 422 " in answers.readline()
+            sizes = [line for line in iter(answers.readline, b"\r\n") if line.lower().startswith(b"content-length")]
+            answers.read(int(sizes[0].split(b":")[1]))
+
+
+def test_an_endless_head_is_refused(build: Build) -> None:
+    with socket.create_connection(_address(build()), timeout=10) as raw:
+        raw.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ")
+        for _ in range(10):
+            raw.sendall(b"y" * 10_000)
+        assert raw.recv(100).startswith(b"HTTP/1.1 400 ")
+
+
+def _address(house: House) -> tuple[str, int]:
+    parts = urlsplit(house.url)
+    return parts.hostname or "", parts.port or 0
