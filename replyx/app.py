@@ -16,6 +16,7 @@ from replyx.accounts.tokens import Tokens
 from replyx.assistants.assistants import Assistants
 from replyx.billing.ledger import Ledger
 from replyx.billing.registration import Registration
+from replyx.billing.top_ups import TopUps
 from replyx.clock import Clock, SystemClock
 from replyx.config.settings import Config
 from replyx.dialogs.answering import Answering
@@ -25,6 +26,7 @@ from replyx.dialogs.drafting import Drafting
 from replyx.dialogs.handoff import Handoffs
 from replyx.dialogs.inbox import Inbox
 from replyx.dialogs.sessions import Sessions
+from replyx.dialogs.tenant import Tenants
 from replyx.dialogs.writing import Writing
 from replyx.errors import ConfigError
 from replyx.events.bus import Bus
@@ -66,6 +68,7 @@ class App:
     accounts: Accounts
     ledger: Ledger
     registration: Registration
+    top_ups: TopUps
     ai_tokens: AiTokens
     engines: Engines
     assistants: Assistants
@@ -76,6 +79,7 @@ class App:
     handoffs: Handoffs
     answering: Answering
     census: Census
+    tenants: Tenants
     plugins: Host
     _limiter: Any = None
 
@@ -144,6 +148,8 @@ def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bo
     knowledge = Knowledge(db, bus, time, queue, config, plugins)
     writing = Writing(db, outbox, queue, ledger, time, plugins)
     handoffs = Handoffs(db, outbox, writing, time)
+    assistants = Assistants(db, bus, time, box, config, engines.check_model, engines.default_model)
+    dialogs = Dialogs(db, bus, outbox, writing, time)
     stream = AnswerStream(bus, time)
     drafting = Drafting(knowledge, engines, config)
     return App(
@@ -160,16 +166,18 @@ def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bo
         accounts=accounts,
         ledger=ledger,
         registration=Registration(db, accounts, ledger, config, time),
+        top_ups=TopUps(db, ledger, time, config, plugins),
         ai_tokens=ai_tokens,
         engines=engines,
-        assistants=Assistants(db, bus, time, box, config, engines.check_model, engines.default_model),
+        assistants=assistants,
         knowledge=knowledge,
-        dialogs=Dialogs(db, bus, outbox, writing, time),
+        dialogs=dialogs,
         sessions=Sessions(db, tokens, time, config),
         inbox=Inbox(db, writing, handoffs, config),
         handoffs=handoffs,
         answering=Answering(db, bus, stream, queue, writing, handoffs, drafting, ledger, time, config),
         census=Census(db, time),
+        tenants=Tenants(db, accounts, ledger, assistants, knowledge, dialogs),
         plugins=plugins,
     )
 

@@ -13,7 +13,7 @@ from peewee import fn
 
 from replyx.billing.audit import examine
 from replyx.billing.money import MOST_KOPECKS
-from replyx.billing.views import BalanceView, LedgerReport, TransactionView
+from replyx.billing.views import DEBITS, BalanceView, LedgerReport, TransactionView
 from replyx.clock import Clock
 from replyx.config.settings import Config
 from replyx.errors import Conflict, InsufficientBalance, InvalidAmount, NotFound, UniqueViolation
@@ -31,9 +31,9 @@ _SOURCES: dict[str, str] = {"credit": "provider", "top_up": "provider", "bonus":
 
 #: Kinds of transfers that a statement shows; holds and releases only move money between a user's own accounts.
 _SHOWN: dict[str | None, tuple[str, ...]] = {
-    "debit": ("capture",),
+    "debit": DEBITS,
     "credit": tuple(_SOURCES),
-    None: ("capture", *_SOURCES),
+    None: (*DEBITS, *_SOURCES),
 }
 
 #: Characters of a natural key; the columns have room for the ledger's own addition to it.
@@ -114,6 +114,20 @@ class Ledger:
                     details=details,
                 )
             self._record_release(hold_id, user_id, rest)
+
+    def refund(self, hold_id: int, *, key: str, description: str) -> None:
+        """Take all of an open hold out of the books again: the payer gets it back from the payment's provider.
+
+        Raises:
+            Conflict: the hold is not open any more.
+        """
+        with self._db.transaction():
+            settled = self._settle(hold_id, "captured")
+            if settled is None:
+                raise Conflict("Удержание уже закрыто.", "The hold is not open any more.")
+            user_id, held = settled
+            self._move_from_holds(user_id, held, back=0)
+            self._transfer(key, "refund", user_id, held, _held(user_id), "provider", description)
 
     def release(self, hold_id: int) -> bool:
         """Give back all of an open hold; False where it was settled already, or its user is gone."""

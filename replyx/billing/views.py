@@ -11,6 +11,9 @@ from replyx.billing.wording import in_language
 from replyx.clock import iso
 from replyx.types import Json
 
+#: Kinds of transfers that take money from a user: for an answer, or back to the payer.
+DEBITS = ("capture", "refund")
+
 
 @dataclass(frozen=True)
 class BalanceView:
@@ -47,8 +50,8 @@ class TransactionView:
 
     @classmethod
     def of(cls, row: Any) -> TransactionView:
-        """The view of a row of `ledger_transfers` that is a capture or a credit."""
-        is_debit = row.kind == "capture"
+        """The view of a row of `ledger_transfers` that is a debit or a credit."""
+        is_debit = row.kind in DEBITS
         return cls(
             id=row.id,
             type="debit" if is_debit else "credit",

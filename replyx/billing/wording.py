@@ -9,6 +9,7 @@ WELCOME_BONUS = "Приветственный бонус"
 OPENING_BALANCE = "Начальный баланс"
 TOP_UP = "Пополнение баланса"
 CREDIT = "Начисление администратора"
+REFUND = "Возврат платежа"
 
 _ENGLISH = {
     WIDGET_MESSAGE: "Widget message",
@@ -18,6 +19,7 @@ _ENGLISH = {
     OPENING_BALANCE: "Opening balance",
     TOP_UP: "Balance top-up",
     CREDIT: "Credit by the administrator",
+    REFUND: "Refund of a payment",
 }
 
 

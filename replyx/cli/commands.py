@@ -28,7 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "assistants": ("replyx.cli.assistants", "Assistants: prompt, model, channels, price."),
     "knowledge": ("replyx.cli.knowledge", "Documents that assistants answer from."),
     "dialogs": ("replyx.cli.dialogs", "Dialogs with customers."),
-    "billing": ("replyx.cli.billing", "Balances, statements and the check of the ledger."),
+    "billing": ("replyx.cli.billing", "Balances, statements, payments and the check of the ledger."),
     "plugins": (
         "replyx.cli.plugins",
         "Plugins: payments, virus scanners, formats and whatever else was added.",

@@ -29,6 +29,7 @@ class Limit(Enum):
     API = Rule("api", 60, lambda s: s.api_per_minute)
     LOGIN = Rule("login", 300, lambda s: s.login_per_5_minutes)
     UPLOAD = Rule("upload", 300, lambda s: s.uploads_per_5_minutes)
+    TOP_UP = Rule("top_up", 600, lambda s: s.top_ups_per_10_minutes)
     SOCKET = Rule("socket", 60, lambda s: s.socket_messages_per_minute)
 
 

@@ -18,6 +18,7 @@ from replyx.server.rest import (
     documents,
     health,
     knowledge,
+    payments,
     users,
     widget,
 )
@@ -37,6 +38,8 @@ ROUTES: tuple[Endpoint, ...] = (
 
     Endpoint(GET, "/api/users/me", DESK, users.show_me, "The caller's profile"),
     Endpoint(PUT, "/api/users/me", DESK, users.change_me, "Change the caller's names", body=users.Profile),
+    Endpoint(DELETE, "/api/users/me", USER, users.delete_me, "Delete the account with all that it has", body=users.Password, status=204),
+    Endpoint(GET, "/api/users/me/export", USER, users.export_me, "Everything of the account as one stream"),
     Endpoint(POST, "/api/users/change-password", DESK, users.change_password, "Change the password; every token ends", body=users.NewPassword),
 
     Endpoint(POST, "/api/users/me/totp", DESK, users.begin_totp, "A secret for an authenticator app", status=201),
@@ -76,6 +79,8 @@ ROUTES: tuple[Endpoint, ...] = (
 
     Endpoint(GET, "/api/balance", USER, balance.show, "The caller's balance"),
     Endpoint(GET, "/api/balance/transactions", USER, balance.list_transactions, "Every movement of it", query=balance.Statement),
+    Endpoint(POST, "/api/balance/top-up", USER, balance.top_up, "Begin a payment; the balance moves when it is paid", body=balance.TopUp, status=201, limit=Limit.TOP_UP),
+    Endpoint(POST, "/api/payments/{provider}/callback", ANONYMOUS, payments.take_callback, "What a payment provider calls"),
 
     Endpoint(GET, "/api/admin/ai-tokens", ADMIN, admin.list_ai_tokens, "AI keys, masked"),
     Endpoint(POST, "/api/admin/ai-tokens", ADMIN, admin.create_ai_token, "Add an AI key", body=admin.NewAiToken, status=201),
@@ -87,6 +92,7 @@ ROUTES: tuple[Endpoint, ...] = (
     Endpoint(PUT, "/api/admin/users/{id:int}", ADMIN, admin.change_user, "Change a user, or lock it out", body=admin.UserChanges),
     Endpoint(GET, "/api/admin/audit", ADMIN, admin.list_audit, "Who did what", query=admin.AuditList),
     Endpoint(POST, "/api/admin/users/{id:int}/credit", ADMIN, admin.credit_user, "Put money on a user's balance", body=admin.Credit),
+    Endpoint(POST, "/api/admin/payments/{id:int}/confirm", ADMIN, payments.confirm, "The money of an invoice has come"),
     Endpoint(GET, "/api/admin/system/health", ADMIN, health.show, "How every part is"),
 
     Endpoint(POST, "/api/widget/sessions", SITE, widget.open_session, "Open a visitor's dialog", body=widget.NewSession, status=201),

@@ -1,4 +1,4 @@
-"""Tables of money: an append-only double-entry ledger, and the holds that answers are paid from. Kopecks."""
+"""Tables of money: an append-only double-entry ledger, the holds that answers are paid from, top-ups. Kopecks."""
 
 from __future__ import annotations
 
@@ -52,3 +52,32 @@ class Hold(Table):
     class Meta:
         table_name = "holds"
         indexes = ((("state", "expires_at"), False),)
+
+
+class Payment(Table):
+    """A top-up through a payment provider.
+
+    `status`: creating → pending → succeeded → refunding → refunded; or canceled, or failed.
+    """
+
+    id = IdField()
+    provider = peewee.CharField(40)
+    #: The provider's own id; None until it has answered.
+    external_id = peewee.CharField(128, null=True)
+    #: Kept without a foreign key: what was paid outlives the user.
+    user_id = peewee.BigIntegerField(index=True)
+    amount = peewee.BigIntegerField(constraints=[peewee.Check("amount > 0")])
+    #: Kopecks that were taken back off the balance.
+    refunded = peewee.BigIntegerField(default=0)
+    status = peewee.CharField(12, default="creating", index=True)
+    #: What the provider knows the order by: the same order is not made twice.
+    idempotency_key = peewee.CharField(64)
+    confirmation_url = peewee.TextField(null=True)
+    #: The hold under which a refund is under way.
+    hold_id = peewee.BigIntegerField(null=True)
+    created_at = MomentField()
+    updated_at = MomentField()
+
+    class Meta:
+        table_name = "payments"
+        indexes = ((("provider", "external_id"), True),)

@@ -17,7 +17,7 @@ from replyx.storage.accounts import RevokedToken, User
 from replyx.storage.ai_tokens import AiToken
 from replyx.storage.assistants import Assistant
 from replyx.storage.audit import AuditRow
-from replyx.storage.billing import Hold, LedgerEntry, LedgerTransfer
+from replyx.storage.billing import Hold, LedgerEntry, LedgerTransfer, Payment
 from replyx.storage.database import Database, Table
 from replyx.storage.dialogs import Dialog, Event, Message, Reply
 from replyx.storage.knowledge import Chunk, Document, QaPair
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 #: Every table, referred-to ones first.
 ALL_TABLES: tuple[type[Table], ...] = (
-    User, RevokedToken, LedgerTransfer, LedgerEntry, Hold, AiToken, Assistant,
+    User, RevokedToken, LedgerTransfer, LedgerEntry, Hold, Payment, AiToken, Assistant,
     Document, QaPair, Chunk, Dialog, Reply, Message, Event, ProcessBeat, AuditRow,
 )  # fmt: skip
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from replyx.server.bodies import Page
+from pydantic import Field
+
+from replyx.server.bodies import Body, Page, Text
 from replyx.server.endpoint import Call
 from replyx.types import Json
 
 
 class Statement(Page):
     type: Literal["debit", "credit"] | None = None
+
+
+class TopUp(Body):
+    #: Roubles.
+    amount: float
+    payment_method: Annotated[Text, Field(max_length=40)] | None = None
+    return_url: Annotated[Text, Field(max_length=1000)] | None = None
 
 
 async def show(call: Call) -> Json:
@@ -27,3 +36,14 @@ async def list_transactions(call: Call) -> Json:
         kind=call.query.type,
     )
     return {"transactions": [row.as_json(call.language) for row in rows], "total": total}
+
+
+async def top_up(call: Call) -> Json:
+    made = await call.app.call(
+        call.app.top_ups.start,
+        call.user_id,
+        call.body.amount,
+        method=call.body.payment_method,
+        return_url=call.body.return_url,
+    )
+    return made.as_json()
