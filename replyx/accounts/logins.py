@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from replyx.accounts.people import may_enter, new_epoch, role_of, row_of, searchable
+from replyx.accounts.people import id_of, may_enter, new_epoch, role_of, row_of, searchable
 from replyx.accounts.second_factor import SecondFactor, code_needed
 from replyx.accounts.tokens import Tokens
 from replyx.accounts.views import UserView
 from replyx.clock import Clock
 from replyx.config.settings import Config
-from replyx.errors import Conflict, InvalidCredentials, NotAuthenticated
+from replyx.errors import Conflict, InvalidCredentials, NotAuthenticated, ValidationFailed
 from replyx.events.audit import REFUSED, Audit
 from replyx.events.bus import Bus
 from replyx.events.catalogue import CONTROL
@@ -133,6 +133,18 @@ class Logins:
             if row is None or not may_enter(row) or (role_of(row), row.owner_id) != (actor.role, actor.owner_id):
                 return False
             return actor.token_epoch is None or bool(row.token_epoch == actor.token_epoch)
+
+    def require_password(self, actor: Actor, password: str) -> UserView:
+        """The actor, who has just proven the password once more.
+
+        Raises:
+            ValidationFailed: it is wrong. NotFound, NotAuthenticated: the actor is no user any more.
+        """
+        row = self._row(id_of(actor))
+        if not verify_password(row.password_hash, password):
+            self.audit.record("password.asked", f"user:{row.id}", outcome=REFUSED)
+            raise ValidationFailed.of("password", "Пароль неверен", "The password is wrong")
+        return UserView.of(row)
 
     def _access_token(self, user_id: int, epoch: str) -> str:
         seconds = self._config.security.access_token_minutes * 60

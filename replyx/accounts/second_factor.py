@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from replyx.accounts.people import id_of, require_change, row_of
 from replyx.clock import Clock
 from replyx.errors import Conflict, InvalidCredentials, ValidationFailed
-from replyx.events.audit import Audit
+from replyx.events.audit import REFUSED, Audit
 from replyx.security.passwords import verify_password
 from replyx.security.secretbox import SecretBox
 from replyx.security.totp import new_secret, step_of, uri_of
@@ -78,7 +78,7 @@ class SecondFactor:
         with self._db.connection():
             row = row_of(id_of(actor))
         if not verify_password(row.password_hash, password):
-            self._audit.record("totp.off", f"user:{row.id}", outcome="refused")
+            self._audit.record("totp.off", f"user:{row.id}", outcome=REFUSED)
             raise ValidationFailed.of("password", "Пароль неверен", "The password is wrong")
         self.switch_off(row.id)
 

@@ -144,7 +144,6 @@ def delete(ctx: typer.Context, user: WhichUser, yes: Yes = False, as_json: AsJso
     """Delete a user with all assistants, documents and dialogs; the ledger keeps its entries."""
     from replyx.cli.asking import require_consent
     from replyx.cli.invocation import find_user
-    from replyx.types import Actor, Role
 
     with ctx.obj.app() as services:
         found = find_user(services, user)
@@ -153,10 +152,7 @@ def delete(ctx: typer.Context, user: WhichUser, yes: Yes = False, as_json: AsJso
             f"Delete {found.email} with all assistants, documents and dialogs?",
             yes=yes,
         )
-        owned, _ = services.assistants.list_for(Actor(Role.OWNER, user_id=found.id), limit=10_000)
-        for assistant in owned:
-            services.knowledge.forget_assistant(assistant.id)
-        services.accounts.delete_user(found.id)
+        services.tenants.delete(found.id)
         _tell(found, as_json, "Удалён", "Deleted")
 
 

@@ -46,6 +46,8 @@ TABLE = {
         POST /api/dialogs/{id:int}/handoff/release
     """,
     "-x++": """
+        DELETE /api/users/me
+        GET /api/users/me/export
         DELETE /api/dialogs/{id:int}
         GET /api/assistants
         POST /api/assistants

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
+from starlette.responses import Response, StreamingResponse
+
 from replyx.server.bodies import Body, Text
 from replyx.server.endpoint import Call
 from replyx.server.rest.auth import session_json
@@ -44,6 +48,24 @@ async def change_password(call: Call) -> Json:
         return session_json(call.app.accounts.issue_access(user), user)
 
     return await call.app.call(change)
+
+
+async def export_me(call: Call) -> Response:
+    pieces = call.app.tenants.export(call.actor, call.language)
+    # Before the answer begins: an error is still told as one.
+    first = await call.app.call(next, pieces)
+
+    async def stream() -> AsyncIterator[str]:
+        yield first
+        while (piece := await call.app.call(next, pieces, "")) != "":
+            yield piece
+
+    headers = {"Content-Disposition": 'attachment; filename="replyx-export.json"'}
+    return StreamingResponse(stream(), media_type="application/json", headers=headers)
+
+
+async def delete_me(call: Call) -> None:
+    await call.app.call(call.app.tenants.delete_own, call.actor, call.body.password)
 
 
 async def begin_totp(call: Call) -> Json:
