@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-ADVICE = "apt-get install postgresql redis-server chromium chromium-driver systemd"
+ADVICE = "apt-get install postgresql redis-server clamav-daemon chromium chromium-driver systemd"
 
 
 def find_program(name: str) -> str:
     """The path of `name`; fails the test with the command to run where it is not installed."""
-    return _found(shutil.which(name), name)
+    # Daemons stand where only root's PATH leads.
+    return _found(shutil.which(name) or shutil.which(name, path="/usr/sbin"), name)
 
 
 def find_postgres(name: str) -> str:
