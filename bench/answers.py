@@ -22,6 +22,12 @@ from tests.support.http import Socket
 _ASKED = "Какие архитектуры поддерживает Debian, и как его установить? Вопрос номер {n}"
 _DIALOGS = 16
 
+#: An engine at the pace of a fast model, and one that takes no time, which shows what our own work costs.
+_WORDS_A_SECOND = 240
+_ANSWER = " ".join(["слово"] * 60)
+_PACED = ("paced", f"60 words at {_WORDS_A_SECOND}/s", "≥ 0.6 of the engine")
+_INSTANT = ("instant", "an engine that takes no time", "")
+
 
 def run(*, quick: bool) -> list[Row]:
     """The two figures, on a running `replyx up` with the Debian FAQ as knowledge and an engine that answers at once."""
@@ -32,7 +38,10 @@ def run(*, quick: bool) -> list[Row]:
         here.speak_through(url, "instant")
         here.teach(faq_pdf("ru"), faq_pdf("en"))
         rounds, seconds = (60, 4.0) if quick else (300, 15.0)
-        return [*_first_token(here, url, rounds), _rate(here, url, seconds)]
+        pace = stack.enter_context(here.engine("--words-per-second", str(_WORDS_A_SECOND), "--text", _ANSWER))
+        first, atonce = _first_token(here, url, rounds), _rate(here, url, seconds, _INSTANT)
+        here.speak_through(pace, "paced")
+        return [*first, _rate(here, pace, seconds, _PACED), atonce]
 
 
 def _first_token(here: Installation, url: str, rounds: int) -> list[Row]:
@@ -54,7 +63,9 @@ def _first_token(here: Installation, url: str, rounds: int) -> list[Row]:
     ]
 
 
-def _rate(here: Installation, url: str, seconds: float) -> Row:
+def _rate(here: Installation, url: str, seconds: float, engine: tuple[str, str, str]) -> Row:
+    model, pace, goal = engine
+
     @contextmanager
     def through_us() -> Iterator[Callable[[int], object]]:
         with here.visitor() as socket:
@@ -63,13 +74,13 @@ def _rate(here: Installation, url: str, seconds: float) -> Row:
     @contextmanager
     def directly() -> Iterator[Callable[[int], object]]:
         with _client(url) as client:
-            yield lambda n: _ask_engine(client, n)
+            yield lambda n: _ask_engine(client, n, model)
 
     direct = _answers_a_second(directly, seconds)
     ours = _answers_a_second(through_us, seconds)
     ratio = ours / direct
-    name = f"answers a second, {_DIALOGS} dialogs at once"
-    return Row(name, ours, "1/s", floor=direct, ratio=ratio, goal="≥ 0.6 of the engine", is_met=ratio >= 0.6)
+    name = f"answers a second, {_DIALOGS} dialogs, {pace}"
+    return Row(name, ours, "1/s", floor=direct, ratio=ratio, goal=goal, is_met=ratio >= 0.6 if goal else None)
 
 
 def _answers_a_second(speaker: Callable[[], object], seconds: float) -> float:
@@ -122,9 +133,9 @@ def _client(url: str) -> httpx2.Client:
     return httpx2.Client(base_url=url, headers={"Authorization": "Bearer sk-bench-0123456789"}, trust_env=False)
 
 
-def _ask_engine(client: httpx2.Client, n: int) -> float:
+def _ask_engine(client: httpx2.Client, n: int, model: str = "instant") -> float:
     """The same from the engine itself, with a bare client."""
-    body = {"model": "instant", "stream": True, "messages": [{"role": "user", "content": _ASKED.format(n=n)}]}
+    body = {"model": model, "stream": True, "messages": [{"role": "user", "content": _ASKED.format(n=n)}]}
     start = time.perf_counter()
     first = 0.0
     with client.stream("POST", "/chat/completions", json=body) as answer:

@@ -27,14 +27,14 @@ class Installation:
     site_token: str = ""
 
     @contextmanager
-    def engine(self) -> Iterator[str]:
-        """An engine in a process of its own that answers at once; its base URL."""
-        server = self.box.start_python("-m", "replyx.testing.llm_server", "--port", "0")
+    def engine(self, *arguments: str) -> Iterator[str]:
+        """An engine in a process of its own, which answers at once where `arguments` say nothing else; its base URL."""
+        server = self.box.start_python("-m", "replyx.testing.llm_server", "--port", "0", *arguments)
         yield server.wait_for_line(r"^ready (http://\S+)$").group(1)
         server.kill()
 
     def speak_through(self, base_url: str, model: str) -> None:
-        """Make an assistant that answers through the engine at `base_url`."""
+        """Let the assistant answer through the engine at `base_url`; it is made the first time."""
         key = "sk-bench-" + secrets.token_hex(8)
         done = self.box.run(
             *("tokens", "add", "--name", model, "--base-url", base_url, "--models", model, "--token-stdin", "--json"),
@@ -42,9 +42,11 @@ class Installation:
         )
         if done.code:
             raise RuntimeError(done.err)
-        made = self.api.post(
-            "/api/assistants", {"name": "Bench", "ai_model": model, "website_integration": True}, expect=201
-        )
+        if self.assistant_id:
+            self.api.put(f"/api/assistants/{self.assistant_id}", {"ai_model": model})
+            return
+        body = {"name": "Bench", "ai_model": model, "website_integration": True}
+        made = self.api.post("/api/assistants", body, expect=201)
         self.assistant_id, self.site_token = made["id"], made["site_token"]
         user = self.api.get("/api/users/me")
         done = self.box.run("users", "credit", user["email"], "1000000", "--json")
