@@ -71,6 +71,18 @@ def test_a_wrong_password_and_an_unknown_user_look_the_same(house: House) -> Non
     assert wrong.json()["error"]["message"] == "Неверный email или пароль"
 
 
+def test_the_answer_to_a_wrong_login_is_the_same_to_the_byte_whoever_is_meant(house: House) -> None:
+    api, answers = house.api(), []
+    house.app.accounts.set_active(house.boris.id, active=False)
+    nobody = ("who@example.com", "x", "", "a\x00b", "' OR 1=1")
+    for email in (house.anna.email, house.boris.email, house.admin.email, *nobody):
+        answer = api.request("POST", "/api/auth/login", expect=401, json={"email": email, "password": "wrong-one-9"})
+        kept = {name: value for name, value in answer.headers.items() if name not in ("x-request-id", "date")}
+        answers.append((answer.content, kept))
+
+    assert [answer for answer in answers if answer != answers[0]] == []
+
+
 def test_what_is_no_token_of_ours_is_refused(house: House) -> None:
     for header in ("", "Bearer", "Basic YTpi", "Bearer null", "Bearer a.b.c", "bearer\tx", "Bearer " + "x" * 9000):
         answer = house.api(Authorization=header).request("GET", "/api/users/me", expect=401)

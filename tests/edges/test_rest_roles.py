@@ -15,6 +15,7 @@ TABLE = {
     "++++": """
         POST /api/auth/login
         POST /api/auth/register
+        POST /api/payments/{provider}/callback
         GET /healthz
         GET /readyz
         GET /openapi.json
@@ -68,6 +69,7 @@ TABLE = {
         GET /api/knowledge/search
         GET /api/balance
         GET /api/balance/transactions
+        POST /api/balance/top-up
     """,
     "-xx+": """
         GET /api/admin/ai-tokens
@@ -79,6 +81,7 @@ TABLE = {
         GET /api/admin/users/{id:int}
         PUT /api/admin/users/{id:int}
         GET /api/admin/audit
+        POST /api/admin/payments/{id:int}/confirm
         POST /api/admin/users/{id:int}/credit
         GET /api/admin/system/health
     """,

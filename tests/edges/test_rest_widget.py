@@ -16,6 +16,9 @@ REFUSED_ORIGINS = [
     "https://evilshop.ru", "ftp://shop.example", "https://shop.example, https://shop.example", "https://xn--shop.example",
     "file://", "https://", "https://shop.example#", "https://shop.example?x", "https://shop%2eexample", "http://localhost",
     "http://127.0.0.1", "http://127.0.0.1:1", "http://[::1]", "chrome-extension://abc", "https://shop.example:443",
+    "https://shop.example:", "https://user:pw@shop.example", "https://shop.example\\@evil.io", "HTTPS://shop.example",
+    "https://shop..example", "https://.shop.example", "//shop.example", "ws://shop.example", "wss://shop.example",
+    "https://a.shop.ru.evil.io", "https://xn--e1afmkfd.shop.example", "https://0x7f.1", "*",
 ]  # fmt: skip
 
 
