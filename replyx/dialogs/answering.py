@@ -41,6 +41,16 @@ _OWED = Prepared(
     lambda: Reply.select(Reply.dialog).where((Reply.id == Slot("reply")) & Reply.state.in_(OPEN_STATES)).limit(1)
 )
 
+_SAID = Prepared(
+    lambda: (
+        Message.select(Message.sender, Message.text, Message.seq)
+        .where((Message.dialog == Slot("dialog")) & (Message.seq <= Slot("upto")))
+        .order_by(Message.seq.desc())
+        .limit(Slot("count"))
+        .tuples()
+    )
+)
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -214,15 +224,13 @@ class Answering:
             dialog = access_dialog(self._db, SYSTEM, claim.dialog_id)
             assistant = dialog.assistant
             limit = self._config.answers.history_messages
-            rows = list(
-                Message.select(Message.sender, Message.text, Message.seq)
-                .where((Message.dialog == claim.dialog_id) & (Message.seq <= max(upto_seq, dialog.last_seq)))
-                .order_by(Message.seq.desc())
-                .limit(limit + 50)
-            )
+            newest = max(upto_seq, dialog.last_seq)
+            # Numbers are given to other events too, so these are at least as many as the messages wanted.
+            count = limit + newest - claim.first_seq + 1
+            rows: list[Any] = list(_SAID.bind(dialog=claim.dialog_id, upto=newest, count=count))
             rows.reverse()
-            asked = [row.text for row in rows if _is_asked(row, claim.first_seq, upto_seq)]
-            before = [row for row in rows if not _is_asked(row, claim.first_seq, dialog.last_seq)]
+            asked = [row for row in rows if _is_asked(row, claim.first_seq, upto_seq)]
+            before = [row for row in rows if not _is_asked(row, claim.first_seq, newest)]
             return Question(
                 assistant_id=assistant.id,
                 model=assistant.ai_model,
@@ -230,7 +238,7 @@ class Answering:
                 not_found_text=assistant.not_found_text,
                 welcome_text=assistant.welcome_text,
                 threshold=assistant.answer_threshold,
-                text="\n".join(asked),
+                text="\n".join(text for _, text, _ in asked),
                 history=tuple(_turn(row) for row in before[-limit:]) if limit else (),
                 locale=dialog.locale,
             )
@@ -365,12 +373,14 @@ def _claiming(db: Database, seconds: float) -> Any:
     )
 
 
-def _is_asked(row: Message, first_seq: int, upto_seq: int) -> bool:
-    return bool(row.sender == Sender.USER and first_seq <= row.seq <= upto_seq)
+def _is_asked(row: tuple[str, str, int], first_seq: int, upto_seq: int) -> bool:
+    sender, _, seq = row
+    return sender == Sender.USER and first_seq <= seq <= upto_seq
 
 
-def _turn(row: Message) -> Turn:
-    return Turn("user" if row.sender == Sender.USER else "assistant", row.text)
+def _turn(row: tuple[str, str, int]) -> Turn:
+    sender, text, _ = row
+    return Turn("user" if sender == Sender.USER else "assistant", text)
 
 
 def _typing(dialog_id: int) -> Json:
