@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from replyx.cli.findings import Finding, fault, good, refused, warning
@@ -17,7 +18,35 @@ _LATE_SECONDS = 30.0
 
 def service_findings(app: App) -> list[Finding]:
     """What is wrong with what is stored, and with who works on it."""
-    return [_administrator(app), _ai_tokens(app), *_models(app), _knowledge(app), _queue(app), _processes(app)]
+    return [
+        _administrator(app),
+        _ai_tokens(app),
+        *_models(app),
+        _knowledge(app),
+        _queue(app),
+        _processes(app),
+        _plugins(app),
+    ]
+
+
+def _plugins(app: App) -> Finding:
+    """Plugins that failed, and a virus scanner that does not answer."""
+    from tempfile import NamedTemporaryFile
+
+    from replyx.plugins.uploads import ScannerUnavailable
+
+    failed = ", ".join(one.name for one in app.plugins.known if one.state == "failed")
+    if failed:
+        return fault("plugins", f"не загружены: {failed}", f"not loaded: {failed}", "replyx plugins check")
+    with NamedTemporaryFile() as probe:
+        try:
+            app.plugins.scan(Path(probe.name))
+        except ScannerUnavailable as error:
+            return fault(
+                "plugins", f"загрузки ждут: {error}", f"uploads wait: {error}", "systemctl start clamav-daemon"
+            )
+    loaded = sum(one.state == "loaded" for one in app.plugins.known)
+    return good("plugins", f"загружено: {loaded}", f"loaded: {loaded}")
 
 
 def _administrator(app: App) -> Finding:

@@ -35,10 +35,14 @@ def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
 def _examined(invocation: Invocation) -> list[Finding]:
     from replyx.cli.checking_machine import machine_findings
     from replyx.cli.findings import good, refused
+    from replyx.clock import SystemClock
     from replyx.errors import ConfigError
+    from replyx.plugins.finding import load_plugins
 
     try:
         config = invocation.load()
+        # Their settings are settings, too.
+        load_plugins(config, SystemClock())
     except ConfigError as error:
         return [refused("settings", error, "replyx config check")]
     where = str(config.path) if config.path else "–"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -51,6 +52,18 @@ def test_the_wheel_runs_without_the_checkout(wheel: Path, box: Box) -> None:
 
     assert where.out.strip() == str(box.folder / "installed" / "replyx" / "__init__.py")
     assert (version.code, version.out.split()[0]) == (0, "replyx")
+
+
+def test_the_bundled_plugins_are_found_in_the_wheel(wheel: Path, box: Box) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(box.folder / "installed")
+    box.environment["PYTHONPATH"] = str(box.folder / "installed")
+
+    rows = json.loads(box.run("plugins", "list", "--json").out)
+
+    folder = box.folder / "installed" / "replyx" / "bundled_plugins"
+    expected = {(name, str(folder / f"{name}.py"), "loaded") for name in ("clamav", "manual", "stripe", "yookassa")}
+    assert {(row["name"], row["where"], row["state"]) for row in rows} == expected
 
 
 def _place(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 
@@ -253,3 +254,23 @@ def test_every_plugin_that_is_bundled_is_documented_with_its_settings(configure:
         assert f"## {one.name}" in page
         if one.settings_type is not None:
             assert [f.name for f in fields(one.settings_type) if f"| `{f.name}` |" not in page] == []
+
+
+def test_the_doctor_names_plugins_that_failed_and_scanners_that_do_not_answer(tmp_path: Path) -> None:
+    def finding(**environment: str) -> tuple[str, str]:
+        cli = Cli(tmp_path, **environment)
+        cli.run("users", "list")
+        rows = json.loads(cli.run("doctor", "--json").out)["checks"]
+        return next((row["state"], row["text"]) for row in rows if row["name"] == "plugins")
+
+    sound = finding()
+    silent = finding(REPLYX_PLUGIN_CLAMAV__ADDRESS=str(tmp_path / "no.sock"))
+    write_plugin(tmp_path / "replyx-data", "broken", "raise RuntimeError('boom')")
+    broken = finding()
+    mistaken = Cli(tmp_path, REPLYX_PLUGIN_CLAMAV__ADRESS="x").run("doctor", "--json")
+
+    assert sound == ("ok", "loaded: 4")
+    assert silent[0] == "fail"
+    assert "uploads wait" in silent[1]
+    assert broken == ("fail", "not loaded: broken")
+    assert (mistaken.code, "plugin.clamav.adress" in mistaken.out) == (1, True)

@@ -99,10 +99,11 @@ def test_callbacks_in_any_order_end_the_same(shop: Shop) -> None:
     assert shop.balance == OPENING + 100_00
 
 
-def test_a_callback_that_comes_before_the_order_is_recorded_is_not_lost(shop: Shop) -> None:
+@pytest.mark.parametrize("status", ["creating", "failed"])
+def test_a_payment_whose_order_was_cut_short_is_not_lost(shop: Shop, status: str) -> None:
     made, external_id = shop.order()
     with shop.app.db.transaction():
-        Payment.update(status="creating", external_id=None).execute()
+        Payment.update(status=status, external_id=None).execute()
     shop.till.pay(external_id)
 
     shop.call(external_id)
