@@ -30,6 +30,7 @@ from replyx.dialogs.tenant import Tenants
 from replyx.dialogs.writing import Writing
 from replyx.errors import ConfigError
 from replyx.events.bus import Bus
+from replyx.events.idempotency import IdempotencyKeys
 from replyx.events.memory import MemoryBus
 from replyx.events.outbox import Outbox
 from replyx.events.stream import AnswerStream
@@ -81,6 +82,7 @@ class App:
     census: Census
     tenants: Tenants
     plugins: Host
+    idempotency: IdempotencyKeys
     _limiter: Any = None
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -149,8 +151,7 @@ def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bo
     handoffs = Handoffs(db, outbox, writing, time)
     assistants = Assistants(db, bus, time, box, config, engines.check_model, engines.default_model)
     dialogs = Dialogs(db, bus, outbox, writing, time)
-    stream = AnswerStream(bus, time)
-    drafting = Drafting(knowledge, engines, config)
+    stream, drafting = AnswerStream(bus, time), Drafting(knowledge, engines, config)
     return App(
         config=config,
         clock=time,
@@ -178,6 +179,7 @@ def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bo
         census=Census(db, time),
         tenants=Tenants(db, accounts, ledger, assistants, knowledge, dialogs),
         plugins=plugins,
+        idempotency=IdempotencyKeys(db, box),
     )
 
 

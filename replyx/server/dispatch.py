@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from replyx.errors import NotFound
 from replyx.events.audit import begin
+from replyx.server.attempts import attempt_of, digest_of
 from replyx.server.bodies import MOST_ID, read_body, read_query
 from replyx.server.endpoint import Call, Endpoint
 from replyx.server.front import Front
@@ -22,7 +23,7 @@ from replyx.server.origins import header
 #: What a widget on another site may send.
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, X-Site-Token, Accept-Language",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, X-Site-Token, Accept-Language",
     "Access-Control-Max-Age": "600",
 }
 
@@ -55,6 +56,16 @@ async def _handle(endpoint: Endpoint, front: Front, request: Request) -> Respons
         call.query = read_query(request.query_params, endpoint.query)
     if endpoint.body is not None:
         call.body = await read_body(request, endpoint.body, front.app.config.server.max_body_bytes)
+    if endpoint.idempotent:
+        call.attempt = attempt_of(front.app, request, call.actor, endpoint.path, endpoint.status)
+    if call.attempt is None:
+        return await _answer(endpoint, call)
+    if call.body is not None:
+        call.attempt.digest = digest_of(call.body.model_dump_json(exclude_unset=True).encode())
+    return await call.attempt.run(lambda: _answer(endpoint, call))
+
+
+async def _answer(endpoint: Endpoint, call: Call) -> Response:
     answer = await endpoint.handler(call)
     if isinstance(answer, Response):
         return answer

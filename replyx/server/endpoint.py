@@ -14,10 +14,11 @@ from replyx.app import App
 from replyx.assistants.views import AssistantView
 from replyx.errors import NotAuthenticated
 from replyx.events.audit import Caller
+from replyx.server.attempts import Attempt
 from replyx.server.context import RequestContext, context_of
 from replyx.server.front import Front
 from replyx.server.limits import Limit
-from replyx.types import Actor, Role
+from replyx.types import Actor, Json, Role
 
 
 class Permission(StrEnum):
@@ -50,6 +51,8 @@ class Call:
     assistant: AssistantView | None = None
     body: Any = None
     query: Any = None
+    #: What the request's `Idempotency-Key` has begun; None where there is none.
+    attempt: Attempt | None = None
 
     @property
     def app(self) -> App:
@@ -95,6 +98,12 @@ class Call:
         headers = self.request.headers
         return "authorization" in headers or "x-site-token" in headers
 
+    async def perform(self, effect: Callable[[], Json]) -> Json:
+        """Do `effect`, which is one transaction, in a thread; under an `Idempotency-Key` its answer is part of it."""
+        if self.attempt is None:
+            return await self.app.call(effect)
+        return await self.attempt.perform(effect)
+
     def count_items(self, total: int) -> None:
         """Say how many there are of what the answer shows a page of."""
         self.context.headers["X-Total-Count"] = str(total)
@@ -117,6 +126,8 @@ class Endpoint:
     query: type[BaseModel] | None = None
     status: int = 200
     limit: Limit = Limit.API
+    #: Whether the same `Idempotency-Key` again is the same request. Without a `body` the handler calls `attempt.claim`.
+    idempotent: bool = False
     #: False for pages, which are no part of the API's description.
     in_schema: bool = True
 

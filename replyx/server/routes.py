@@ -47,7 +47,7 @@ ROUTES: tuple[Endpoint, ...] = (
     Endpoint(DELETE, "/api/users/me/totp", DESK, users.remove_totp, "Ask for codes no more", body=users.Password, status=204),
 
     Endpoint(GET, "/api/assistants", USER, assistants.list_all, "The caller's assistants", query=Page),
-    Endpoint(POST, "/api/assistants", USER, assistants.create, "Create an assistant", body=assistants.NewAssistant, status=201),
+    Endpoint(POST, "/api/assistants", USER, assistants.create, "Create an assistant", body=assistants.NewAssistant, status=201, idempotent=True),
     Endpoint(GET, "/api/assistants/{id:int}", USER, assistants.show, "One assistant"),
     Endpoint(PUT, "/api/assistants/{id:int}", USER, assistants.change, "Change what is sent", body=assistants.AssistantChanges),
     Endpoint(DELETE, "/api/assistants/{id:int}", USER, assistants.delete, "Delete an assistant with its dialogs and documents", status=204),
@@ -59,14 +59,14 @@ ROUTES: tuple[Endpoint, ...] = (
     Endpoint(PUT, "/api/dialogs/{id:int}", DESK, dialogs.change, "Archive a dialog, or bring it back", body=dialogs.DialogChanges),
     Endpoint(DELETE, "/api/dialogs/{id:int}", USER, dialogs.delete, "Delete a dialog with all that was said", status=204),
     Endpoint(GET, "/api/dialogs/{id:int}/messages", DESK, dialogs.list_messages, "Messages, oldest first", query=dialogs.After),
-    Endpoint(POST, "/api/dialogs/{id:int}/messages", DESK, dialogs.say, "An operator's message", body=dialogs.OperatorMessage, status=201),
+    Endpoint(POST, "/api/dialogs/{id:int}/messages", DESK, dialogs.say, "An operator's message", body=dialogs.OperatorMessage, status=201, idempotent=True),
     Endpoint(GET, "/api/dialogs/{id:int}/events", DESK, dialogs.list_events, "Events, oldest first", query=dialogs.After),
     Endpoint(GET, "/api/dialogs/{id:int}/export", DESK, dialogs.export, "The whole dialog as one object"),
     Endpoint(POST, "/api/dialogs/{id:int}/handoff/request", DESK, dialogs.request_handoff, "Ask for a person", body=dialogs.HandoffRequest),
     Endpoint(POST, "/api/dialogs/{id:int}/handoff/take", DESK, dialogs.take, "Take a dialog over", body=dialogs.HandoffTake),
     Endpoint(POST, "/api/dialogs/{id:int}/handoff/release", DESK, dialogs.release, "Give a dialog back to the assistant"),
 
-    Endpoint(POST, "/api/documents/upload", USER, documents.upload, "Upload a document", status=201, limit=Limit.UPLOAD),
+    Endpoint(POST, "/api/documents/upload", USER, documents.upload, "Upload a document", status=201, limit=Limit.UPLOAD, idempotent=True),
     Endpoint(GET, "/api/documents", USER, documents.list_all, "Documents", query=documents.DocumentList),
     Endpoint(GET, "/api/documents/{id:int}", USER, documents.show, "One document"),
     Endpoint(DELETE, "/api/documents/{id:int}", USER, documents.delete, "Delete a document", status=204),
@@ -79,7 +79,7 @@ ROUTES: tuple[Endpoint, ...] = (
 
     Endpoint(GET, "/api/balance", USER, balance.show, "The caller's balance"),
     Endpoint(GET, "/api/balance/transactions", USER, balance.list_transactions, "Every movement of it", query=balance.Statement),
-    Endpoint(POST, "/api/balance/top-up", USER, balance.top_up, "Begin a payment; the balance moves when it is paid", body=balance.TopUp, status=201, limit=Limit.TOP_UP),
+    Endpoint(POST, "/api/balance/top-up", USER, balance.top_up, "Begin a payment; the balance moves when it is paid", body=balance.TopUp, status=201, limit=Limit.TOP_UP, idempotent=True),
     Endpoint(POST, "/api/payments/{provider}/callback", ANONYMOUS, payments.take_callback, "What a payment provider calls"),
 
     Endpoint(GET, "/api/admin/ai-tokens", ADMIN, admin.list_ai_tokens, "AI keys, masked"),
@@ -97,7 +97,7 @@ ROUTES: tuple[Endpoint, ...] = (
 
     Endpoint(POST, "/api/widget/sessions", SITE, widget.open_session, "Open a visitor's dialog", body=widget.NewSession, status=201),
     Endpoint(GET, "/api/widget/dialogs/{key}/messages", VISITOR, widget.list_messages, "Messages, where sockets are blocked", query=dialogs.After),
-    Endpoint(POST, "/api/widget/dialogs/{key}/messages", VISITOR, widget.say, "A visitor's message", body=widget.VisitorMessage, status=201),
+    Endpoint(POST, "/api/widget/dialogs/{key}/messages", VISITOR, widget.say, "A visitor's message", body=widget.VisitorMessage, status=201, idempotent=True),
 
     Endpoint(GET, "/healthz", ANONYMOUS, health.alive, "Whether the process lives", limit=Limit.NONE),
     Endpoint(GET, "/readyz", ANONYMOUS, health.ready, "Whether it can do its work", limit=Limit.NONE),

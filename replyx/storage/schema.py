@@ -20,6 +20,7 @@ from replyx.storage.audit import AuditRow
 from replyx.storage.billing import Hold, LedgerEntry, LedgerTransfer, Payment
 from replyx.storage.database import Database, Table
 from replyx.storage.dialogs import Dialog, Event, Message, Reply
+from replyx.storage.idempotency import IdempotencyKey
 from replyx.storage.knowledge import Chunk, Document, QaPair
 from replyx.storage.processes import ProcessBeat
 
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 #: Every table, referred-to ones first.
 ALL_TABLES: tuple[type[Table], ...] = (
     User, RevokedToken, LedgerTransfer, LedgerEntry, Hold, Payment, AiToken, Assistant,
-    Document, QaPair, Chunk, Dialog, Reply, Message, Event, ProcessBeat, AuditRow,
+    Document, QaPair, Chunk, Dialog, Reply, Message, Event, ProcessBeat, AuditRow, IdempotencyKey,
 )  # fmt: skip
 
 MIGRATIONS = Path(__file__).parent / "migrations"

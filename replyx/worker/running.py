@@ -67,6 +67,7 @@ def _upkeep(app: App) -> list[Job]:
         Job("tokens that expired", 600, app.tokens.purge_expired),
         Job("processes that died", 600, app.beats.purge_expired),
         Job("old audit lines", 600, lambda: app.accounts.audit.purge(app.config.accounts.audit_days)),
+        Job("idempotency keys that expired", 600, app.idempotency.purge),
         Job("knowledge index", 600, app.knowledge.compact),
     ]
 

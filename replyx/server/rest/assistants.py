@@ -48,8 +48,8 @@ async def list_all(call: Call) -> list[Json]:
 
 
 async def create(call: Call) -> Json:
-    made = await call.app.call(call.app.assistants.create, call.actor, **_fields(call.body))
-    return made.as_json()
+    fields = _fields(call.body)
+    return await call.perform(lambda: call.app.assistants.create(call.actor, **fields).as_json())
 
 
 async def show(call: Call) -> Json:

@@ -87,15 +87,14 @@ async def list_events(call: Call) -> Json:
 
 
 async def say(call: Call) -> Json:
-    message = await call.app.call(
-        call.app.dialogs.say_as_operator,
-        call.actor,
-        call.id,
-        call.body.text,
-        call.body.operator_name,
-        call.body.client_msg_id,
-    )
-    return message.as_json()
+    def add() -> Json:
+        body = call.body
+        message = call.app.dialogs.say_as_operator(
+            call.actor, call.id, body.text, body.operator_name, body.client_msg_id
+        )
+        return message.as_json()
+
+    return await call.perform(add)
 
 
 async def export(call: Call) -> Json:

@@ -7,6 +7,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from replyx.errors import BadRequest, FileTooLarge, ValidationFailed
+from replyx.server.attempts import digest_of_file
 from replyx.server.bodies import Id, Page, Query, bounded, checked
 from replyx.server.endpoint import Call
 from replyx.server.validation import issue_of
@@ -30,6 +31,9 @@ async def upload(call: Call) -> Json:
     form = await _read_form(call.request, call.app.config.knowledge.max_file_bytes)
     async with _Closing(form):
         file, assistant_id = _parts(form)
+        if call.attempt is not None:
+            named = f"{assistant_id} {file.filename} {file.content_type}".encode()
+            await call.attempt.claim(await call.app.call(digest_of_file, file.file, named))
         document = await call.app.call(
             call.app.knowledge.add_document,
             call.actor,

@@ -64,5 +64,4 @@ async def list_messages(call: Call) -> Json:
 
 async def say(call: Call) -> Json:
     inbound = InboundMessage(Channel.WEBSITE, call.dialog_id, call.body.text, call.body.client_msg_id)
-    receipt = await call.app.call(call.app.inbox.receive, inbound)
-    return receipt.message.as_json()
+    return await call.perform(lambda: call.app.inbox.receive(inbound).message.as_json())
