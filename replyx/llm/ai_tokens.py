@@ -21,6 +21,7 @@ from replyx.llm.views import AiTokenView, KeyOutcome, KeyVerdict, ReservedKey, T
 from replyx.security.secretbox import SecretBox, is_masked, mask
 from replyx.storage.ai_tokens import AiToken
 from replyx.storage.database import Database
+from replyx.storage.prepared import Prepared, Slot
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class AiTokens:
         self._clock = clock
         self._box = box
         self._audit = Audit(db, clock)
+        self._rested = Prepared(lambda: _rested(db))
 
     def add(
         self,
@@ -224,22 +226,12 @@ class AiTokens:
         return day, day[:7]
 
     def _candidates(self, model: str, exclude: Collection[int], day: str) -> builtins.list[AiToken]:
-        rested = AiToken.cooling_until.is_null() | (AiToken.cooling_until <= self._db.now_ms())
-        rows = AiToken.select().where(AiToken.is_active & rested)
+        rows = self._rested.bind()
         fit = [row for row in rows if model in row.model_access and row.id not in exclude]
         return sorted(fit, key=lambda r: (r.priority, r.daily_usage if r.usage_day == day else 0, r.id))
 
     def _count(self, token_id: int, day: str, month: str) -> bool:
-        same_day, same_month = AiToken.usage_day == day, AiToken.usage_month == month
-        daily = (AiToken.daily_limit == 0) | ~same_day | (AiToken.daily_usage < AiToken.daily_limit)
-        monthly = (AiToken.monthly_limit == 0) | ~same_month | (AiToken.monthly_usage < AiToken.monthly_limit)
-        query = AiToken.update(
-            daily_usage=_plus_one_or_one(same_day, AiToken.daily_usage),
-            monthly_usage=_plus_one_or_one(same_month, AiToken.monthly_usage),
-            usage_day=day,
-            usage_month=month,
-        ).where((AiToken.id == token_id) & AiToken.is_active & daily & monthly)
-        changed: int = query.execute()
+        changed: int = _COUNT.bind(token=token_id, day=day, month=month).execute()
         return changed == 1
 
     def _columns(self, fields: dict[str, Any]) -> dict[str, Any]:
@@ -268,6 +260,28 @@ class AiTokens:
             notes=row.notes,
             created_at=row.created_at,
         )
+
+
+def _rested(db: Database) -> Any:
+    """The statement that reads the keys which are on and do not rest."""
+    rested = AiToken.cooling_until.is_null() | (AiToken.cooling_until <= db.now_ms())
+    return AiToken.select().where(AiToken.is_active & rested)
+
+
+def _counting() -> Any:
+    """The statement that counts a call where the key's limits allow it; a new day and a new month begin at 1."""
+    same_day, same_month = AiToken.usage_day == Slot("day"), AiToken.usage_month == Slot("month")
+    daily = (AiToken.daily_limit == 0) | ~same_day | (AiToken.daily_usage < AiToken.daily_limit)
+    monthly = (AiToken.monthly_limit == 0) | ~same_month | (AiToken.monthly_usage < AiToken.monthly_limit)
+    return AiToken.update(
+        daily_usage=_plus_one_or_one(same_day, AiToken.daily_usage),
+        monthly_usage=_plus_one_or_one(same_month, AiToken.monthly_usage),
+        usage_day=Slot("day"),
+        usage_month=Slot("month"),
+    ).where((AiToken.id == Slot("token")) & AiToken.is_active & daily & monthly)
+
+
+_COUNT = Prepared(_counting)
 
 
 def _plus_one_or_one(same: Any, column: Any) -> Any:
