@@ -146,6 +146,10 @@ class KnowledgeSettings:
     )
     max_file_bytes: int = setting(20_971_520, "Largest document, in bytes.", low=1024)
     max_pages: int = setting(2000, "Most pages of one document.", low=1)
+    max_documents: int = setting(10_000, "Most documents of one tenant; 0: as many as it likes.", low=0)
+    max_storage_bytes: int = setting(
+        10_737_418_240, "Most bytes of all documents of one tenant together; 0: as many as it likes.", low=0
+    )
     parse_seconds: float = setting(60.0, "Longest time for reading one document.", low=1)
     parse_memory_mb: int = setting(1024, "Most memory for reading one document, in MiB.", low=128)
     passages: int = setting(6, "Passages that an engine is shown.", low=1, high=50)

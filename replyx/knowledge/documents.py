@@ -9,6 +9,7 @@ from replyx.clock import Clock
 from replyx.errors import NotFound, VirusDetected
 from replyx.knowledge.corpus import Corpus
 from replyx.knowledge.formats import sniff
+from replyx.knowledge.quota import Quota
 from replyx.knowledge.uploads import Stored, Uploads, as_label
 from replyx.knowledge.vectors import VectorStore
 from replyx.knowledge.views import DocumentView
@@ -34,23 +35,27 @@ class Documents:
         queue: TaskQueue,
         corpus: Corpus,
         uploads: Uploads,
+        quota: Quota,
         store: VectorStore,
         plugins: Host,
     ) -> None:
         self._db, self._clock, self._queue = db, clock, queue
-        self._corpus, self._uploads, self._store, self._plugins = corpus, uploads, store, plugins
+        self._corpus, self._uploads, self._quota, self._store, self._plugins = corpus, uploads, quota, store, plugins
 
     def add(
         self, actor: Actor, assistant_id: int, filename: str, content: BinaryIO, content_type: str | None
     ) -> DocumentView:
         """Store a file and ask for it to be read."""
         access_assistant(self._db, actor, assistant_id)
+        # Who has no room is told so before anything is copied; whether there is room for this file is known only then.
+        self._quota.check(assistant_id, 1)
         stored = self._uploads.store(content)
         try:
             label = as_label(filename)
             kind = self._kind(stored.head, label, content_type)
             self._refuse_virus(stored)
             with self._db.transaction():
+                self._quota.check(assistant_id, stored.size, lock=True)
                 row = Document.create(
                     assistant=assistant_id,
                     filename=label,

@@ -19,6 +19,7 @@ from replyx.knowledge.extract import clean
 from replyx.knowledge.index import Index
 from replyx.knowledge.ingestion import Ingestion
 from replyx.knowledge.qa import QaPairs
+from replyx.knowledge.quota import Quota
 from replyx.knowledge.uploads import Uploads
 from replyx.knowledge.vectors import IndexBroken, VectorStore
 from replyx.knowledge.views import DocumentView, IngestProgress, QaView, SearchResult
@@ -58,7 +59,8 @@ class Knowledge:
         self._corpus = Corpus(db)
         self._index = Index(self._corpus, self._store, self._embedder)
         uploads = Uploads(config.data_dir / "uploads", settings.max_file_bytes)
-        self._documents = Documents(db, clock, queue, self._corpus, uploads, self._store, host)
+        quota = Quota(db, settings.max_documents, settings.max_storage_bytes)
+        self._documents = Documents(db, clock, queue, self._corpus, uploads, quota, self._store, host)
         self._ingestion = Ingestion(db, self._corpus, uploads, self._index, self._store, settings, host)
         self._qa = QaPairs(db, clock, self._corpus, self._index, self._store)
 
@@ -70,6 +72,7 @@ class Knowledge:
         Raises:
             NotFound: no such assistant of the actor's. ValidationFailed: the file is empty.
             FileTooLarge: over `knowledge.max_file_bytes`. UnsupportedFormat: none of the formats that can be read.
+            UploadQuotaExceeded: the assistant's owner has as many documents, or bytes of them, as a tenant may.
         """
         return self._documents.add(actor, assistant_id, filename, content, content_type)
 

@@ -112,3 +112,15 @@ def test_why_a_document_failed_is_told_in_the_readers_language(both: House, tmp_
     english = both.api(both.anna, **{"Accept-Language": "en"}).get(path)["error"]
     assert russian["code"] == english["code"]
     assert russian["message"] != english["message"]
+
+
+def test_a_tenant_over_its_quota_is_told_which_setting_bounds_it(build: Build, note: Path) -> None:
+    house = build(REPLYX_KNOWLEDGE__MAX_DOCUMENTS="1")
+    api, assistant = house.api(house.anna), house.assistant()
+    api.upload(assistant["id"], note)
+
+    error = api.upload(assistant["id"], note, expect=429)["error"]
+
+    assert (error["code"], error["details"]) == ("UPLOAD_QUOTA_EXCEEDED", {"max_documents": 1})
+    assert "knowledge.max_documents" in error["message"]
+    house.api(house.boris).upload(house.assistant(house.boris)["id"], note)
