@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, BinaryIO
 
@@ -110,19 +111,19 @@ def attempt_of(app: App, request: Request, actor: Actor, path: str, status: int)
     """The attempt that the request's header names; None where there is none. `path` is the registered one.
 
     Raises:
-        ValidationFailed: the header is empty, too long, not printable ASCII, or there are several.
+        ValidationFailed: the header is empty, too long, has other than printable ASCII, or there are several.
     """
     keys = [value for name, value in request.scope["headers"] if name == _HEADER]
     if not keys:
         return None
     if actor.user_id is None and actor.dialog_id is None:
         raise NotAuthenticated
-    key = keys[0].decode("latin-1").strip()
-    if len(keys) > 1 or not 0 < len(key) <= LONGEST_KEY or not (key.isascii() and key.isprintable()):
+    key = keys[0].decode("latin-1")
+    if len(keys) > 1 or not re.fullmatch(rf"[!-~]{{1,{LONGEST_KEY}}}", key):
         raise ValidationFailed.of(
             KEY_HEADER,
-            f"Нужен один заголовок, от 1 до {LONGEST_KEY} печатных символов ASCII",
-            f"One header of 1 to {LONGEST_KEY} printable ASCII characters is needed",
+            f"Нужен один заголовок, от 1 до {LONGEST_KEY} печатных символов ASCII без пробелов",
+            f"One header of 1 to {LONGEST_KEY} printable ASCII characters without spaces is needed",
         )
     ids = " ".join(str(value) for value in request.path_params.values())
     return Attempt(app, request, actor, (f"{request.method} {path} {ids}", key), status)

@@ -128,6 +128,10 @@ class Endpoint:
     limit: Limit = Limit.API
     #: Whether the same `Idempotency-Key` again is the same request. Without a `body` the handler calls `attempt.claim`.
     idempotent: bool = False
+    #: What success answers: a model of `answers.py`, or a list of one; None: nothing, or no JSON.
+    answer: Any = None
+    #: Statuses of its refusals beside those that follow from the fields above.
+    errors: tuple[int, ...] = ()
     #: False for pages, which are no part of the API's description.
     in_schema: bool = True
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
-_EXAMPLES = Path(__file__).with_name("examples")
+from replyx.server.examples import FOLDER
 
 #: Forms of text that an example implies for the real value.
 _FORMS = (
@@ -19,11 +18,11 @@ _FORMS = (
 
 def names() -> list[str]:
     """Every example by its name."""
-    return sorted(file.stem for file in _EXAMPLES.glob("*.json"))
+    return sorted(file.stem for file in FOLDER.glob("*.json"))
 
 
 def example(name: str) -> Any:
-    return json.loads((_EXAMPLES / f"{name}.json").read_text(encoding="utf-8"))
+    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def differences(expected: Any, found: Any, nullable: frozenset[str] = frozenset(), at: str = "") -> list[str]:

@@ -51,6 +51,12 @@ async def demo(call: Call) -> Response:
     return await _file(call, "demo.html")
 
 
+async def docs(call: Call) -> Response:
+    if not call.app.config.server.docs:
+        raise NotFound
+    return await _file(call, "docs.html")
+
+
 async def widget(call: Call) -> Response:
     response = await _file(call, "widget.js")
     # Any page may load it; what it may then do, the assistant's list of domains decides.

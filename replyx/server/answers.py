@@ -1,0 +1,399 @@
+"""What every route answers, as models: the API's description is made from them, and tests hold the answers to them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+#: A moment in UTC, such as 2025-09-01T12:00:00Z.
+Moment = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")]
+
+#: Roubles, two digits.
+Roubles = float
+
+HandoffStatus = Literal["none", "requested", "active", "released"]
+
+
+class Answer(BaseModel):
+    """An object with these fields and no others."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Status(Answer):
+    status: Literal["ok"]
+
+
+class FreeObject(BaseModel):
+    """An object whose fields are described elsewhere."""
+
+
+class ShortUser(Answer):
+    id: int
+    email: str
+    is_admin: bool
+    #: Not for operators.
+    balance: Roubles = 0
+
+
+class LoggedIn(Answer):
+    access_token: str
+    token_type: Literal["bearer"]
+    user: ShortUser
+
+
+class Ticket(Answer):
+    ticket: str
+    expires_in: int
+
+
+class User(Answer):
+    id: int
+    email: str
+    first_name: str
+    last_name: str
+    is_admin: bool
+    balance: Roubles = 0
+    welcome_bonus: Roubles = 0
+    plan: str = ""
+    onboarding_completed: bool
+    created_at: Moment
+    role: Literal["owner", "operator", "admin"]
+    totp_enabled: bool
+
+
+class TotpSecret(Answer):
+    secret: str
+    otpauth_uri: str
+
+
+class TotpState(Answer):
+    totp_enabled: bool
+
+
+class Assistant(Answer):
+    id: int
+    name: str
+    description: str
+    system_prompt: str
+    ai_model: str
+    is_active: bool
+    #: Masked.
+    telegram_bot_token: str | None
+    telegram_bot_username: str | None
+    website_integration: bool
+    allowed_domains: list[str]
+    created_at: Moment
+    site_token: str | None
+    handoff_keywords: list[str] | None
+    not_found_text: str | None
+    unavailable_text: str | None
+    welcome_text: str | None
+    price: Roubles | None
+    answer_threshold: float | None
+
+
+class Embed(Answer):
+    html: str
+    script_url: str
+    site_token: str
+
+
+class DialogHead(Answer):
+    id: int
+    assistant_id: int
+    platform: Literal["telegram", "website", "api"]
+    telegram_chat_id: str | None
+    telegram_username: str | None
+    first_name: str | None
+    last_name: str | None
+    status: Literal["active", "archived"]
+    handoff_status: HandoffStatus
+    is_taken_over: bool
+    created_at: Moment
+
+
+class ListedDialog(DialogHead):
+    last_message: str | None
+    last_message_time: Moment | None
+
+
+class Dialogs(Answer):
+    dialogs: list[ListedDialog]
+    total: int
+    has_more: bool
+
+
+class Dialog(DialogHead):
+    assistant_name: str
+    handoff_reason: str | None
+    handoff_requested_at: Moment | None
+    handoff_note: str | None
+    taken_over_by: int | None
+    operator_name: str | None
+    last_seq: int
+
+
+class Source(Answer):
+    document_id: int | None
+    filename: str | None
+    page: int | None
+    heading: str | None
+    quote: str
+    score: float
+    url: str | None
+    #: Of a prepared answer.
+    qa_id: int = 0
+
+
+class Message(Answer):
+    id: int
+    sender: Literal["user", "assistant", "operator"]
+    text: str
+    created_at: Moment
+    seq: int
+    #: Of an operator's message.
+    operator_name: str | None = None
+    client_msg_id: str = ""
+    #: These four of an assistant's.
+    sources: list[Source] = []
+    engine: Literal["remote", "local", "extractive", "qa"] | None = None
+    reply_id: int | None = None
+    outcome: Literal["answered", "not_found", "unavailable"] | None = None
+
+
+class Messages(Answer):
+    messages: list[Message]
+
+
+class ExportedDialog(Dialog):
+    messages: list[Message]
+
+
+class Event(BaseModel):
+    """A frame as sockets send it; what else it has depends on `type`."""
+
+    type: Literal["new_message", "handoff_requested", "handoff_started", "handoff_released", "read"]
+    dialog_id: int
+    seq: int
+    timestamp: Moment
+
+
+class Events(Answer):
+    events: list[Event]
+    last_seq: int
+
+
+class WidgetMessages(Messages):
+    last_seq: int
+
+
+class WidgetSession(Answer):
+    dialog_key: str
+    visitor_token: str
+    dialog_id: int
+    socket_url: str
+    messages: list[Message]
+    last_seq: int
+    assistant_name: str
+    welcome_text: str | None
+    handoff_status: HandoffStatus
+    operator_name: str | None
+
+
+class DocumentError(Answer):
+    code: str
+    message: str
+
+
+class Document(Answer):
+    id: int
+    filename: str
+    size: int
+    content_type: str
+    status: Literal["processing", "completed", "failed"]
+    chunks_count: int
+    pages: int
+    error: DocumentError | None
+    assistant_id: int
+    created_at: Moment
+
+
+class Qa(Answer):
+    id: int
+    assistant_id: int
+    question: str
+    answer: str
+    tags: list[str]
+    created_at: Moment
+
+
+class Passage(Answer):
+    text: str
+    score: float
+    document_id: int | None
+    filename: str | None
+    page: int | None
+    heading: str | None
+    qa_id: int | None
+
+
+class Found(Answer):
+    results: list[Passage]
+    answerable: bool
+
+
+class Balance(Answer):
+    balance: Roubles
+    welcome_bonus: Roubles
+    total_spent: Roubles
+    pending_transactions: int
+    currency: Literal["RUB"]
+
+
+class Transaction(Answer):
+    id: int
+    type: Literal["debit", "credit"]
+    amount: Roubles
+    description: str
+    service_type: str = ""
+    details: dict[str, Any] = {}
+    created_at: Moment
+
+
+class Transactions(Answer):
+    transactions: list[Transaction]
+    total: int
+
+
+class Payment(Answer):
+    payment_id: int
+    status: str
+    confirmation_url: str | None
+    provider: str
+    amount: Roubles
+    currency: Literal["RUB"]
+    created_at: Moment
+    #: How to pay where there is no page to go to.
+    instructions: str = ""
+
+
+class PaymentRecord(Payment):
+    user_id: int
+    refunded: Roubles
+
+
+class Received(Answer):
+    received: bool
+
+
+class ListedUser(Answer):
+    id: int
+    email: str
+    first_name: str
+    last_name: str
+    is_admin: bool
+    balance: Roubles
+    total_spent: Roubles
+    assistants_count: int
+    dialogs_count: int
+    created_at: Moment
+    last_login_at: Moment | None
+    role: Literal["owner", "operator", "admin"]
+    is_active: bool
+
+
+class Users(Answer):
+    users: list[ListedUser]
+    total: int
+
+
+class FullUser(ListedUser):
+    welcome_bonus: Roubles
+    plan: str
+    onboarding_completed: bool
+    owner_id: int | None
+
+
+class AiToken(Answer):
+    id: int
+    name: str
+    #: Masked.
+    token: str
+    model_access: list[str]
+    daily_limit: int
+    monthly_limit: int
+    daily_usage: int
+    monthly_usage: int
+    priority: int
+    is_active: bool
+    created_at: Moment
+    base_url: str
+    notes: str
+    disabled_reason: str
+    cooling_until: Moment | None
+
+
+class AuditEvent(Answer):
+    id: int
+    created_at: Moment
+    user_id: int | None
+    peer: str
+    action: str
+    object: str
+    outcome: Literal["ok", "refused"]
+    details: dict[str, Any]
+
+
+class AuditEvents(Answer):
+    events: list[AuditEvent]
+    total: int
+
+
+class Check(Answer):
+    name: str
+    ok: bool
+    detail: str
+
+
+class Readiness(Answer):
+    status: Literal["ready", "not_ready"]
+    checks: list[Check]
+
+
+class Database(Answer):
+    connected: bool
+    pool_size: int
+    active_connections: int
+
+
+class Redis(Answer):
+    connected: bool
+    memory_usage: str
+    mode: Literal["embedded", "redis"]
+
+
+class BotManager(Answer):
+    active_bots: int
+    total_processes: int
+    uptime: str
+
+
+class DiskUsage(Answer):
+    uploads: str
+    logs: str
+    available: str
+
+
+class Health(Answer):
+    status: Literal["healthy", "degraded", "unhealthy"]
+    database: Database
+    redis: Redis
+    bot_manager: BotManager
+    disk_usage: DiskUsage
+    workers: list[dict[str, Any]]
+    queue: dict[str, float]
+    models: list[dict[str, str]]
+    knowledge: dict[str, Any]
+    checks: list[Check]
