@@ -9,7 +9,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from starlette.datastructures import QueryParams
-from starlette.requests import ClientDisconnect, Request
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from replyx.errors import BadRequest, ReplyXError, ValidationFailed
@@ -21,6 +22,9 @@ M = TypeVar("M", bound=BaseModel)
 
 #: Seconds without a byte after which a body is given up.
 SILENCE = 30.0
+
+#: Bytes a second that a body must bring after that: one that drips would hold its connection for days.
+SLOWEST = 1024
 
 #: The largest id that the databases can hold.
 MOST_ID = 2**63 - 1
@@ -122,23 +126,26 @@ def parse_object(raw: bytes | str) -> Json:
 
 
 def bounded(scope: Any, receive: Receive, most_bytes: int, too_large: type[ReplyXError]) -> Receive:
-    """`receive` that refuses a body over `most_bytes` before reading on, and one that stands still.
+    """`receive` that refuses a body over `most_bytes` before reading on, and one that stands still or drips.
 
     Raises:
         BodyTooLarge: at once where the client announces more than that.
     """
-    seen = 0
+    seen, clock = 0, asyncio.get_running_loop().time
+    began = clock()
     announced = dict(scope["headers"]).get(b"content-length", b"0")
     if announced.isdigit() and int(announced[:20]) > most_bytes:
         raise too_large
 
     async def receive_bounded() -> Message:
         nonlocal seen
+        left = began + SILENCE + seen / SLOWEST - clock()
         try:
-            async with asyncio.timeout(SILENCE):
+            async with asyncio.timeout(min(SILENCE, left)):
                 message = await receive()
         except TimeoutError as error:
-            raise ClientDisconnect from error
+            # Else the connection would go on taking what drips in.
+            raise HTTPException(400, headers={"Connection": "close"}) from error
         seen += len(message.get("body", b""))
         if seen > most_bytes:
             raise too_large
