@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from replyx import __version__
 from replyx.errors import NotFound
-from replyx.server.answers import Readiness
+from replyx.server.admin_answers import Readiness
 from replyx.server.described import EXAMPLES, HEADERS, SCHEMAS, SECURITY, completed, error_responses
 from replyx.server.endpoint import Call, Endpoint, Permission
 from replyx.server.examples import example_of

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from replyx.server import answers
+from replyx.server import admin_answers, answers
 from replyx.server.bodies import Page
 from replyx.server.endpoint import Endpoint, Permission
 from replyx.server.limits import Limit
@@ -83,25 +83,25 @@ ROUTES: tuple[Endpoint, ...] = (
     Endpoint(POST, "/api/balance/top-up", USER, balance.top_up, "Begin a payment; the balance moves when it is paid", body=balance.TopUp, status=201, limit=Limit.TOP_UP, idempotent=True, answer=answers.Payment, errors=(402, 409, 502)),
     Endpoint(POST, "/api/payments/{provider}/callback", ANONYMOUS, payments.take_callback, "What a payment provider calls", answer=answers.Received, errors=(400, 403, 413, 502)),
 
-    Endpoint(GET, "/api/admin/ai-tokens", ADMIN, admin.list_ai_tokens, "AI keys, masked", answer=list[answers.AiToken]),
-    Endpoint(POST, "/api/admin/ai-tokens", ADMIN, admin.create_ai_token, "Add an AI key", body=admin.NewAiToken, status=201, answer=answers.AiToken, errors=(409,)),
-    Endpoint(GET, "/api/admin/ai-tokens/{id:int}", ADMIN, admin.show_ai_token, "One AI key, masked", answer=answers.AiToken),
-    Endpoint(PUT, "/api/admin/ai-tokens/{id:int}", ADMIN, admin.change_ai_token, "Change an AI key", body=admin.AiTokenChanges, answer=answers.AiToken, errors=(409,)),
+    Endpoint(GET, "/api/admin/ai-tokens", ADMIN, admin.list_ai_tokens, "AI keys, masked", answer=list[admin_answers.AiToken]),
+    Endpoint(POST, "/api/admin/ai-tokens", ADMIN, admin.create_ai_token, "Add an AI key", body=admin.NewAiToken, status=201, answer=admin_answers.AiToken, errors=(409,)),
+    Endpoint(GET, "/api/admin/ai-tokens/{id:int}", ADMIN, admin.show_ai_token, "One AI key, masked", answer=admin_answers.AiToken),
+    Endpoint(PUT, "/api/admin/ai-tokens/{id:int}", ADMIN, admin.change_ai_token, "Change an AI key", body=admin.AiTokenChanges, answer=admin_answers.AiToken, errors=(409,)),
     Endpoint(DELETE, "/api/admin/ai-tokens/{id:int}", ADMIN, admin.delete_ai_token, "Delete an AI key", status=204),
-    Endpoint(GET, "/api/admin/users", ADMIN, admin.list_users, "All users", query=Page, answer=answers.Users),
-    Endpoint(GET, "/api/admin/users/{id:int}", ADMIN, admin.show_user, "One user", answer=answers.FullUser),
-    Endpoint(PUT, "/api/admin/users/{id:int}", ADMIN, admin.change_user, "Change a user, or lock it out", body=admin.UserChanges, answer=answers.FullUser, errors=(409,)),
-    Endpoint(GET, "/api/admin/audit", ADMIN, admin.list_audit, "Who did what", query=admin.AuditList, answer=answers.AuditEvents),
+    Endpoint(GET, "/api/admin/users", ADMIN, admin.list_users, "All users", query=Page, answer=admin_answers.Users),
+    Endpoint(GET, "/api/admin/users/{id:int}", ADMIN, admin.show_user, "One user", answer=admin_answers.FullUser),
+    Endpoint(PUT, "/api/admin/users/{id:int}", ADMIN, admin.change_user, "Change a user, or lock it out", body=admin.UserChanges, answer=admin_answers.FullUser, errors=(409,)),
+    Endpoint(GET, "/api/admin/audit", ADMIN, admin.list_audit, "Who did what", query=admin.AuditList, answer=admin_answers.AuditEvents),
     Endpoint(POST, "/api/admin/users/{id:int}/credit", ADMIN, admin.credit_user, "Put money on a user's balance", body=admin.Credit, answer=answers.Balance),
     Endpoint(POST, "/api/admin/payments/{id:int}/confirm", ADMIN, payments.confirm, "The money of an invoice has come", answer=answers.PaymentRecord, errors=(409,)),
-    Endpoint(GET, "/api/admin/system/health", ADMIN, health.show, "How every part is", answer=answers.Health),
+    Endpoint(GET, "/api/admin/system/health", ADMIN, health.show, "How every part is", answer=admin_answers.Health),
 
     Endpoint(POST, "/api/widget/sessions", SITE, widget.open_session, "Open a visitor's dialog", body=widget.NewSession, status=201, answer=answers.WidgetSession),
     Endpoint(GET, "/api/widget/dialogs/{key}/messages", VISITOR, widget.list_messages, "Messages, where sockets are blocked", query=dialogs.After, answer=answers.WidgetMessages),
     Endpoint(POST, "/api/widget/dialogs/{key}/messages", VISITOR, widget.say, "A visitor's message", body=widget.VisitorMessage, status=201, idempotent=True, answer=answers.Message, errors=(409,)),
 
     Endpoint(GET, "/healthz", ANONYMOUS, health.alive, "Whether the process lives", limit=Limit.NONE, answer=answers.Status),
-    Endpoint(GET, "/readyz", ANONYMOUS, health.ready, "Whether it can do its work", limit=Limit.NONE, answer=answers.Readiness),
+    Endpoint(GET, "/readyz", ANONYMOUS, health.ready, "Whether it can do its work", limit=Limit.NONE, answer=admin_answers.Readiness),
     Endpoint(GET, "/openapi.json", ANONYMOUS, show_openapi, "This description", limit=Limit.NONE, answer=answers.FreeObject, errors=(404,)),
 
     Endpoint(GET, "/docs", ANONYMOUS, pages.docs, "The description as a page", limit=Limit.NONE, in_schema=False),

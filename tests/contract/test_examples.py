@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from openapi_schema_validator import OAS31Validator
 
+from replyx.server.openapi import describe
+from replyx.server.routes import ROUTES
 from replyx.testing.llm_answers import Scenario
 from replyx.testing.llm_server import FakeLLM
 from replyx.types import SYSTEM, Channel, Contact, InboundMessage
@@ -23,16 +27,17 @@ _ELSEWHERE = {"post-balance-top-up.request"}
 _NULLABLE = frozenset({"telegram_bot_username", "avatar", "last_login_at"})
 
 #: What is answered beyond the contract, by example.
-_ASSISTANT = {"site_token", "handoff_keywords", "not_found_text", "unavailable_text", "welcome_text", "price"}
+_ASSISTANT = {"site_token", "handoff_keywords", "not_found_text", "unavailable_text", "welcome_text", "price", "prices"}
 _ADDED: dict[str, set[str]] = {
     "get-users-me.response": {".role", ".totp_enabled"},
-    "get-assistants.response": {f"[].{name}" for name in (*_ASSISTANT, "answer_threshold")},
+    "get-assistants.response": {f"[].{name}" for name in (*_ASSISTANT, "daily_cap", "answer_threshold")},
     "get-dialogs-id.response": {".handoff_note", ".last_seq", ".operator_name"},
     "get-dialogs-id-messages.response": {
         f".messages[].{name}" for name in ("seq", "sources", "engine", "outcome", "reply_id", "client_msg_id")
     },
     "post-documents-upload.response": {".chunks_count", ".pages", ".error"},
     "get-documents.response": {"[].content_type", "[].pages", "[].error"},
+    "get-balance.response": {".low_balance"},
     "get-balance-transactions.response": {
         f".transactions[].details.{name}" for name in ("reply_id", "prompt_tokens", "completion_tokens")
     },
@@ -216,6 +221,18 @@ def test_answers_have_every_field_of_their_example_and_no_unnamed_one(world: Wor
         found = ask(world)
         assert differences(example(name), found, _NULLABLE) == [], name
         assert additions(example(name), found) - _ADDED.get(name, set()) == set(), name
+        _require_described(name, found)
+
+
+def _require_described(name: str, found: Any) -> None:
+    """The answer fits what /openapi.json says of it."""
+    document = describe(ROUTES)
+    for path, row in document["paths"].items():
+        for method, operation in row.items():
+            if name == f"{method}-{re.sub('[{}]', '', path.removeprefix('/api/')).replace('/', '-')}.response":
+                success = next(part for status, part in operation["responses"].items() if status < "300")
+                schema = success["content"]["application/json"]["schema"]
+                OAS31Validator({**schema, "components": document["components"]}).validate(found)
 
 
 def test_requests_are_taken_as_the_examples_write_them(world: World) -> None:
