@@ -69,6 +69,8 @@ class Assistants:
         unavailable_text: str | None = None,
         welcome_text: str | None = None,
         price: int | None = None,
+        prices: Mapping[str, Any] | None = None,
+        daily_cap: int | None = None,
         answer_threshold: float | None = None,
     ) -> AssistantView:
         """A new assistant of the actor. `price` is kopecks a message; no `ai_model` takes the one that works.
@@ -95,6 +97,8 @@ class Assistants:
             "unavailable_text": unavailable_text,
             "welcome_text": welcome_text,
             "price": price,
+            "prices": prices,
+            "daily_cap": daily_cap,
             "answer_threshold": answer_threshold,
         }
         columns = self._columns(self._with_model(checked_fields(given), None), None)

@@ -11,6 +11,7 @@ from replyx.assistants.origins import normalize_domains
 from replyx.billing.money import MOST_KOPECKS
 from replyx.errors import FieldIssue, ValidationFailed
 from replyx.security.text import many_lines, one_line
+from replyx.types import Channel, Json
 
 LONGEST_NAME = 100
 LONGEST_DESCRIPTION = 2_000
@@ -20,6 +21,11 @@ LONGEST_TEXT = 2_000
 #: Words that call a person: how many, and how long each.
 MOST_KEYWORDS = 100
 LONGEST_KEYWORD = 100
+
+#: Models that have a price by tokens.
+MOST_PRICED_MODELS = 100
+
+_CHANNELS = frozenset(Channel)
 
 _TELEGRAM_TOKEN = re.compile(r"[0-9]{6,12}:[A-Za-z0-9_-]{30,100}", re.ASCII)
 
@@ -110,6 +116,26 @@ def _threshold(value: object, field: str) -> float | None:
     return float(value)
 
 
+def _prices(value: Any, field: str) -> Json | None:
+    """Kopecks by channel, and by model under `per_1000_tokens`."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise ValidationFailed.of(field, "Нужен объект с ценами", "An object of prices is needed")
+    found: Json = {}
+    for key, price in value.items():
+        if key == "per_1000_tokens" and isinstance(price, Mapping) and len(price) <= MOST_PRICED_MODELS:
+            models = {
+                one_line(name, f"{field}.{key}", least=1, most=LONGEST_NAME): sum_ for name, sum_ in price.items()
+            }
+            found[key] = {name: _price(sum_, f"{field}.{key}.{name}") or 0 for name, sum_ in models.items()}
+        elif key in _CHANNELS and price is not None:
+            found[key] = _price(price, f"{field}.{key}")
+        else:
+            raise ValidationFailed.of(f"{field}.{key}", "Такой цены нет", "There is no such price")
+    return found or None
+
+
 _CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "name": _name,
     "description": _description,
@@ -124,5 +150,7 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "unavailable_text": _optional_text,
     "welcome_text": _optional_text,
     "price": _price,
+    "prices": _prices,
+    "daily_cap": _price,
     "answer_threshold": _threshold,
 }

@@ -34,6 +34,10 @@ class AssistantView:
     unavailable_text: str | None
     welcome_text: str | None
     price: int | None
+    #: Kopecks by channel, and by model under `per_1000_tokens`; None: `price` everywhere.
+    prices: Json | None
+    #: Kopecks a day; None: no bound.
+    daily_cap: int | None
     answer_threshold: float | None
     created_at: datetime
 
@@ -58,6 +62,8 @@ class AssistantView:
             unavailable_text=row.unavailable_text,
             welcome_text=row.welcome_text,
             price=row.price,
+            prices=row.prices,
+            daily_cap=row.daily_cap,
             answer_threshold=row.answer_threshold,
             created_at=row.created_at,
         )
@@ -82,5 +88,11 @@ class AssistantView:
             "unavailable_text": self.unavailable_text,
             "welcome_text": self.welcome_text,
             "price": None if self.price is None else rubles(self.price),
+            "prices": None if self.prices is None else _in_roubles(self.prices),
+            "daily_cap": None if self.daily_cap is None else rubles(self.daily_cap),
             "answer_threshold": self.answer_threshold,
         }
+
+
+def _in_roubles(prices: Json) -> Json:
+    return {key: _in_roubles(price) if isinstance(price, dict) else rubles(price) for key, price in prices.items()}

@@ -7,12 +7,14 @@ the same transaction by conditional updates, so that no two processes can spend 
 
 from __future__ import annotations
 
+import logging
+from datetime import datetime
 from typing import Any, Literal
 
 from peewee import fn
 
 from replyx.billing.audit import examine
-from replyx.billing.money import MOST_KOPECKS
+from replyx.billing.money import MOST_KOPECKS, kopecks
 from replyx.billing.views import DEBITS, BalanceView, LedgerReport, TransactionView
 from replyx.clock import Clock
 from replyx.config.settings import Config
@@ -23,6 +25,8 @@ from replyx.storage.billing import Hold, LedgerEntry, LedgerTransfer
 from replyx.storage.database import Database
 from replyx.storage.prepared import Prepared, Slot, insertion
 from replyx.types import Json
+
+logger = logging.getLogger(__name__)
 
 CreditKind = Literal["credit", "top_up", "bonus"]
 
@@ -52,7 +56,7 @@ _SET_ASIDE = Prepared(
 )
 _TRANSFER = insertion(
     LedgerTransfer,
-    *("key", "kind", "user_id", "amount", "service_type", "description", "details", "created_at"),
+    *("key", "kind", "user_id", "amount", "assistant_id", "service_type", "description", "details", "created_at"),
 )
 _ENTRY = insertion(LedgerEntry, "transfer", "account", "amount")
 
@@ -86,8 +90,19 @@ class Ledger:
         except UniqueViolation as error:
             raise Conflict("По этому ключу уже есть удержание.", "There is a hold under this key.") from error
 
-    def capture(self, hold_id: int, amount: int, *, service_type: str, description: str, details: Json | None) -> None:
+    def capture(
+        self,
+        hold_id: int,
+        amount: int,
+        *,
+        service_type: str,
+        description: str,
+        details: Json | None,
+        assistant_id: int | None = None,
+    ) -> None:
         """Take `amount` kopecks of an open hold as paid and give the rest back. 0 gives all of it back.
+
+        Where less than `billing.low_balance` is left for the first time, the log and the audit log say so.
 
         Raises:
             Conflict: the hold is not open any more. InvalidAmount: more than was held, or negative.
@@ -100,7 +115,7 @@ class Ledger:
             if not 0 <= amount <= held:
                 raise InvalidAmount("Списание больше удержания.", "The capture is more than the hold.")
             rest = held - amount
-            self._move_from_holds(user_id, held, back=rest)
+            left = self._move_from_holds(user_id, held, back=rest)
             if amount:
                 self._transfer(
                     f"capture#{hold_id}",
@@ -112,8 +127,10 @@ class Ledger:
                     description,
                     service_type=service_type,
                     details=details,
+                    assistant_id=assistant_id,
                 )
             self._record_release(hold_id, user_id, rest)
+            self._warn_of_low_balance(user_id, left, amount)
 
     def refund(self, hold_id: int, *, key: str, description: str) -> None:
         """Take all of an open hold out of the books again: the payer gets it back from the payment's provider.
@@ -183,7 +200,8 @@ class Ledger:
                 (LedgerTransfer.user_id == user_id) & (LedgerTransfer.kind == "capture")
             )
             pending = Hold.select().where((Hold.user == user_id) & (Hold.state == "open")).count()
-            return BalanceView(user.balance, user.welcome_bonus, int(spent.scalar()), pending)
+            is_low = user.balance + user.held < kopecks(self._config.billing.low_balance)
+            return BalanceView(user.balance, user.welcome_bonus, int(spent.scalar()), pending, is_low)
 
     def transactions(
         self, user_id: int, *, limit: int = 50, offset: int = 0, kind: Literal["debit", "credit"] | None = None
@@ -209,12 +227,31 @@ class Ledger:
         row: Any = Hold.select(Hold.user, Hold.amount).where(Hold.id == hold_id).tuples().get()
         return int(row[0]), int(row[1])
 
-    def _move_from_holds(self, user_id: int, amount: int, *, back: int) -> None:
+    def _move_from_holds(self, user_id: int, amount: int, *, back: int) -> int:
+        """Take `amount` out of the holds, `back` of it to the balance; answers what the user has then, held or not."""
         moved = User.update(held=User.held - amount, balance=User.balance + back).where(
             (User.id == user_id) & (User.held >= amount)
         )
-        if not moved.execute():
+        rows = list(moved.returning(User.balance, User.held).execute())
+        if not rows:
             raise Conflict("Удержанной суммы нет.", "The held amount is not there.")
+        return int(rows[0].balance + rows[0].held)
+
+    def _warn_of_low_balance(self, user_id: int, left: int, amount: int) -> None:
+        limit = kopecks(self._config.billing.low_balance)
+        if left < limit <= left + amount:
+            logger.warning("a balance is low", extra={"user_id": user_id, "kopecks": left})
+            self._audit.record("money.low_balance", f"user:{user_id}", kopecks=left)
+
+    def spent_since(self, assistant_id: int, moment: datetime) -> int:
+        """Kopecks that an assistant's answers have cost since `moment`."""
+        with self._db.connection():
+            paid = LedgerTransfer.select(fn.COALESCE(fn.SUM(LedgerTransfer.amount), 0)).where(
+                (LedgerTransfer.assistant_id == assistant_id)
+                & (LedgerTransfer.created_at >= moment)
+                & (LedgerTransfer.kind == "capture")
+            )
+            return int(paid.scalar())
 
     def _record_release(self, hold_id: int, user_id: int, amount: int) -> None:
         if amount:
@@ -232,6 +269,7 @@ class Ledger:
         *,
         service_type: str | None = None,
         details: Json | None = None,
+        assistant_id: int | None = None,
     ) -> None:
         """Record a movement; the only writer of entries, so that none is without its counterpart."""
         transfer = _TRANSFER.bind(
@@ -239,6 +277,7 @@ class Ledger:
             kind=kind,
             user_id=user_id,
             amount=amount,
+            assistant_id=assistant_id,
             service_type=service_type,
             description=description[:_LONGEST_DESCRIPTION],
             details=details,

@@ -23,6 +23,8 @@ class BalanceView:
     welcome_bonus: int
     total_spent: int
     pending_transactions: int
+    #: Less is left than `billing.low_balance`.
+    is_low: bool
     currency: str = "RUB"
 
     def as_json(self) -> Json:
@@ -33,6 +35,7 @@ class BalanceView:
             "total_spent": rubles(self.total_spent),
             "pending_transactions": self.pending_transactions,
             "currency": self.currency,
+            "low_balance": self.is_low,
         }
 
 

@@ -102,6 +102,7 @@ class BillingSettings:
     message_price: float = setting(
         5.0, "Roubles for an answered message, where the assistant has no price of its own.", low=0
     )
+    low_balance: float = setting(50.0, "Roubles below which a balance is called low.", low=0)
     hold_minutes: int = setting(10, "Minutes after which a forgotten hold is released.", low=1)
     payment_providers: list[str] = setting(
         ["yookassa", "stripe", "manual"],

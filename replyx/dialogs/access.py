@@ -24,6 +24,8 @@ _OF_ASSISTANT = (
     Assistant.unavailable_text,
     Assistant.welcome_text,
     Assistant.price,
+    Assistant.prices,
+    Assistant.daily_cap,
     Assistant.answer_threshold,
 )
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from replyx.billing.ledger import Ledger
-from replyx.billing.pricing import describe, price_of, service_type_of
 from replyx.clock import Clock
 from replyx.config.settings import Config
 from replyx.dialogs.access import access_dialog
@@ -19,6 +18,7 @@ from replyx.dialogs.drafting import Draft, Drafting, Question
 from replyx.dialogs.handoff import Handoffs
 from replyx.dialogs.inbox import assistant_speaks
 from replyx.dialogs.leases import Lease, Leases
+from replyx.dialogs.paying import Held, Paying
 from replyx.dialogs.texts import say
 from replyx.dialogs.views import MessageView
 from replyx.dialogs.watch import Watch
@@ -33,7 +33,7 @@ from replyx.storage.dialogs import Dialog, Message, Reply
 from replyx.storage.prepared import Prepared, Slot
 from replyx.tasks.names import ANSWER_GENERATE
 from replyx.tasks.queue import TaskQueue
-from replyx.types import SYSTEM, Channel, EngineName, HandoffReason, Json, Outcome, Sender
+from replyx.types import SYSTEM, EngineName, HandoffReason, Json, Outcome, Sender
 
 logger = logging.getLogger(__name__)
 
@@ -54,18 +54,15 @@ _SAID = Prepared(
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to answer: which messages, under which fence, with how much held (kopecks; None: nothing)."""
+    """The right to answer: which messages, under which fence, with how much held."""
 
     reply_id: int
     dialog_id: int
-    user_id: int
-    channel: Channel
     fence: int
     attempt: int
     first_seq: int
     upto_seq: int
-    hold_id: int | None
-    price: int
+    held: Held
 
 
 class Answering:
@@ -88,6 +85,7 @@ class Answering:
         self._writing, self._handoffs, self._drafting = writing, handoffs, drafting
         self._ledger, self._clock, self._config = ledger, clock, config
         self._leases = Leases(db, config.answers.lease_seconds)
+        self._paying = Paying(ledger, clock, config)
         self._claiming = Prepared(lambda: _claiming(db, config.answers.lease_seconds))
 
     def answer(self, reply_id: int) -> MessageView | None:
@@ -174,27 +172,24 @@ class Answering:
         return next(iter(self._claiming.bind(reply=reply_id).execute()), None)
 
     def _hold(self, dialog: Dialog, reply: Reply) -> Claim | None:
-        price = price_of(dialog.assistant.price, self._config)
-        hold_id: int | None = None
-        if price:
-            try:
-                hold_id = self._ledger.hold(dialog.user_id, price, f"reply:{reply.id}:{reply.fence}")
-            except InsufficientBalance:
-                logger.warning("no balance for an answer", extra={"user_id": dialog.user_id, "dialog_id": dialog.id})
-                self._apologise(dialog, reply, HandoffReason.POLICY)
-                return None
-        Reply.update(hold_id=hold_id).where(Reply.id == reply.id).execute()
+        try:
+            held = self._paying.hold(dialog, reply)
+        except InsufficientBalance as error:
+            logger.warning(
+                "an answer cannot be paid",
+                extra={"user_id": dialog.user_id, "dialog_id": dialog.id, "reason": error.message_en},
+            )
+            self._apologise(dialog, reply, HandoffReason.POLICY)
+            return None
+        Reply.update(hold_id=held.hold_id).where(Reply.id == reply.id).execute()
         return Claim(
             reply_id=reply.id,
             dialog_id=dialog.id,
-            user_id=dialog.user_id,
-            channel=Channel(dialog.platform),
             fence=reply.fence,
             attempt=reply.attempts,
             first_seq=reply.first_seq,
             upto_seq=reply.upto_seq,
-            hold_id=hold_id,
-            price=price,
+            held=held,
         )
 
     def _write(self, claim: Claim, lease: Lease) -> MessageView | None:
@@ -279,16 +274,7 @@ class Answering:
             outcome=str(draft.outcome),
             sources=[source.as_json() for source in draft.sources],
         )
-        if claim.hold_id is not None and draft.is_paid:
-            self._ledger.capture(
-                claim.hold_id,
-                claim.price,
-                service_type=service_type_of(claim.channel),
-                description=describe(claim.channel),
-                details=_paid_for(claim, draft),
-            )
-        elif claim.hold_id is not None:
-            self._ledger.release(claim.hold_id)
+        self._paying.settle(dialog, claim.reply_id, claim.held, draft)
         self._count_failed_turns(dialog, draft.outcome)
         return message
 
@@ -317,8 +303,8 @@ class Answering:
 
     def _settle(self, claim: Claim, state: str) -> None:
         Reply.update(state=state, hold_id=None).where(Reply.id == claim.reply_id).execute()
-        if claim.hold_id is not None:
-            self._ledger.release(claim.hold_id)
+        if claim.held.hold_id is not None:
+            self._ledger.release(claim.held.hold_id)
 
     def _failed(self, claim: Claim, error: str, *, retryable: bool, wait: float = 0) -> None:
         """Free the hold; try again after `wait` seconds or more, or end in an apology and a handoff."""
@@ -385,10 +371,3 @@ def _turn(row: tuple[str, str, int]) -> Turn:
 
 def _typing(dialog_id: int) -> Json:
     return {"type": catalogue.AI_TYPING, "dialog_id": dialog_id}
-
-
-def _paid_for(claim: Claim, draft: Draft) -> Json:
-    details: Json = {"dialog_id": claim.dialog_id, "message_count": 1, "reply_id": claim.reply_id}
-    if draft.completion_tokens:
-        details |= {"prompt_tokens": draft.prompt_tokens, "completion_tokens": draft.completion_tokens}
-    return details

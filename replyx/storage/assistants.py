@@ -39,6 +39,10 @@ class Assistant(Table):
     #: Goes up with every change of what the assistant knows: a process sees by it that its copy is old.
     knowledge_revision = peewee.BigIntegerField(default=0)
     created_at = MomentField()
+    #: Kopecks by channel and, under `per_1000_tokens`, by model; None: the flat price everywhere.
+    prices = JsonField(null=True)
+    #: Kopecks that its answers may cost in a day; None: no bound.
+    daily_cap = peewee.BigIntegerField(null=True)
 
     class Meta:
         table_name = "assistants"

@@ -22,9 +22,12 @@ class LedgerTransfer(Table):
     description = peewee.CharField(200)
     details = JsonField(null=True)
     created_at = MomentField()
+    #: Whose answer was paid, kept without a foreign key too.
+    assistant_id = peewee.BigIntegerField(null=True)
 
     class Meta:
         table_name = "ledger_transfers"
+        indexes = ((("assistant_id", "created_at"), False),)
 
 
 class LedgerEntry(Table):

@@ -80,6 +80,8 @@ def test_an_assistant_is_shown_in_the_contracts_form(assistants: Assistants, own
         "unavailable_text": None,
         "welcome_text": None,
         "price": 7.5,
+        "prices": None,
+        "daily_cap": None,
         "answer_threshold": None,
     }
     assert assistants.get(owner, made.id) == made

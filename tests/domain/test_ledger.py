@@ -47,6 +47,7 @@ def test_a_hold_sets_money_aside_and_a_capture_spends_it(ledger: Ledger, user: i
         "welcome_bonus": 0.0,
         "total_spent": 5.0,
         "pending_transactions": 0,
+        "low_balance": False,
         "currency": "RUB",
     }
     assert ledger.verify().ok

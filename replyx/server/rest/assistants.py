@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 from replyx.assistants.views import AssistantView
 from replyx.billing.money import kopecks
@@ -28,6 +29,10 @@ class AssistantFields(Body):
     welcome_text: Text | None = None
     #: Roubles a message.
     price: float | None = None
+    #: Roubles by channel (`website`, `telegram`, `api`), and by model under `per_1000_tokens`.
+    prices: dict[str, float | dict[str, float]] | None = None
+    #: Roubles a day.
+    daily_cap: float | None = None
     answer_threshold: float | None = None
 
 
@@ -92,8 +97,12 @@ def _embed(assistant: AssistantView, script_url: str) -> Json:
 
 
 def _fields(body: AssistantFields) -> Json:
-    """What was sent, the price in kopecks. Raises InvalidAmount."""
+    """What was sent, its money in kopecks. Raises InvalidAmount."""
     sent = body.model_dump(exclude_unset=True)
-    if sent.get("price") is not None:
-        sent["price"] = kopecks(sent["price"])
-    return sent
+    return sent | {name: _in_kopecks(sent[name]) for name in ("price", "prices", "daily_cap") if name in sent}
+
+
+def _in_kopecks(money: Any) -> Any:
+    if isinstance(money, dict):
+        return {key: _in_kopecks(part) for key, part in money.items()}
+    return None if money is None else kopecks(money)
