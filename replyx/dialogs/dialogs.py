@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import peewee
 
 from replyx.clock import Clock, iso
 from replyx.dialogs.access import access_dialog
@@ -15,7 +18,7 @@ from replyx.events.bus import Bus
 from replyx.events.outbox import Outbox
 from replyx.storage.assistants import Assistant
 from replyx.storage.database import Database
-from replyx.storage.dialogs import Dialog, Message
+from replyx.storage.dialogs import LATEST, Dialog, Message
 from replyx.types import Actor, Json, Role, Sender
 
 
@@ -40,21 +43,15 @@ class Dialogs:
     def list_for(self, actor: Actor, which: DialogFilter) -> tuple[list[DialogView], int]:
         """The page of dialogs that `which` asks for, newest word first, and how many there are in all."""
         with self._db.connection():
-            query = Dialog.select(Dialog, Assistant).join(Assistant)
-            if actor.role is not Role.SYSTEM:
-                query = query.where(Dialog.user == actor.tenant_id)
-            for column, value in (
-                (Dialog.status, which.status),
-                (Dialog.handoff_status, which.handoff_status),
-                (Dialog.platform, which.platform),
-                (Dialog.assistant, which.assistant_id),
-            ):
-                if value is not None:
-                    query = query.where(column == value)
-            total = query.count()
-            page = query.order_by(Dialog.last_message_time.desc(nulls="LAST"), Dialog.id.desc())
-            rows = page.limit(which.limit).offset(which.offset)
-            return [DialogView.of(row) for row in rows], total
+            chosen = _chosen(actor, which)
+            # Every dialog has its assistant: counting needs no look at it.
+            total = int(Dialog.select(peewee.fn.COUNT(Dialog.id)).where(*chosen).scalar())
+            # The ids alone are read off an index: what an offset passes over is never looked at.
+            page = Dialog.select(Dialog.id).where(*chosen).order_by(LATEST.desc(), Dialog.id.desc())
+            ids = [row.id for row in page.limit(which.limit).offset(which.offset)]
+            query = Dialog.select(Dialog, Assistant).join(Assistant).where(Dialog.id.in_(ids))
+            rows = {row.id: DialogView.of(row) for row in query}
+            return [rows[number] for number in ids if number in rows], total
 
     def get(self, actor: Actor, dialog_id: int) -> DialogView:
         """One dialog. Raises NotFound."""
@@ -151,3 +148,26 @@ class Dialogs:
             Dialog.delete().where(Dialog.id == dialog.id).execute()
             notice: Json = {"kind": "dialog_deleted", "dialog_id": dialog_id}
             self._db.after_commit(lambda: self._bus.publish(catalogue.CONTROL, notice))
+
+
+def _chosen(actor: Actor, which: DialogFilter) -> list[Any]:
+    """The conditions on dialogs that `actor` may see and `which` asks for, so that one of the indexes serves them."""
+    # Every dialog has an id: there is always a condition.
+    found: list[Any] = [Dialog.id > 0 if actor.role is Role.SYSTEM else Dialog.user == actor.tenant_id]
+    for column, value in (
+        (Dialog.status, which.status),
+        (Dialog.handoff_status, which.handoff_status),
+        (Dialog.platform, which.platform),
+        (Dialog.assistant, which.assistant_id),
+    ):
+        if value is not None:
+            found.append(column == value)
+    # A partial index is taken where the query repeats its condition word for word; what is bound is not looked at.
+    for wanted, condition in (
+        (which.status == "archived", Dialog.status == peewee.SQL("'archived'")),
+        (which.handoff_status not in (None, "none"), Dialog.handoff_status != peewee.SQL("'none'")),
+        (which.platform not in (None, "website"), Dialog.platform != peewee.SQL("'website'")),
+    ):
+        if wanted:
+            found.append(condition)
+    return found

@@ -48,7 +48,29 @@ class Dialog(Table):
 
     class Meta:
         table_name = "dialogs"
-        indexes = ((("user", "last_message_time"), False), (("user", "handoff_status", "handoff_requested_at"), False))
+        indexes = ((("user", "handoff_status", "handoff_requested_at"), False),)
+
+
+#: By what lists of dialogs are ordered, newest word first. PostgreSQL reads no list with nulls last off a plain index.
+LATEST = peewee.fn.COALESCE(Dialog.last_message_time, peewee.SQL("0"))
+
+# A page is read off an index, however many dialogs there are. What most dialogs are (`active`, `none`, `website`)
+# needs no index of its own: the next fifty are never far.
+for _name, _first, _where in (
+    ("latest", (Dialog.user,), None),
+    ("latest_of_assistant", (Dialog.user, Dialog.assistant), None),
+    ("latest_archived", (Dialog.user,), "status = 'archived'"),
+    ("latest_handoffs", (Dialog.user, Dialog.handoff_status), "handoff_status <> 'none'"),
+    ("latest_elsewhere", (Dialog.user, Dialog.platform), "platform <> 'website'"),
+):
+    Dialog.add_index(
+        peewee.ModelIndex(
+            Dialog,
+            [*_first, LATEST, Dialog.id],
+            name=f"dialogs_{_name}",
+            where=peewee.SQL(_where) if _where else None,
+        )
+    )
 
 
 class Reply(Table):

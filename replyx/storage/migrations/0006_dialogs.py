@@ -50,7 +50,24 @@ class Dialog(peewee.Model):
     class Meta:
         legacy_table_names = False
         table_name = "dialogs"
-        indexes = ((("user", "last_message_time"), False), (("user", "handoff_status", "handoff_requested_at"), False))
+        indexes = ((("user", "handoff_status", "handoff_requested_at"), False),)
+
+
+for _name, _first, _where in (
+    ("latest", (Dialog.user,), None),
+    ("latest_of_assistant", (Dialog.user, Dialog.assistant), None),
+    ("latest_archived", (Dialog.user,), "status = 'archived'"),
+    ("latest_handoffs", (Dialog.user, Dialog.handoff_status), "handoff_status <> 'none'"),
+    ("latest_elsewhere", (Dialog.user, Dialog.platform), "platform <> 'website'"),
+):
+    Dialog.add_index(
+        peewee.ModelIndex(
+            Dialog,
+            [*_first, peewee.fn.COALESCE(Dialog.last_message_time, peewee.SQL("0")), Dialog.id],
+            name=f"dialogs_{_name}",
+            where=peewee.SQL(_where) if _where else None,
+        )
+    )
 
 
 class Reply(peewee.Model):
