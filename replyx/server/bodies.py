@@ -32,6 +32,9 @@ MOST_ID = 2**63 - 1
 #: Text without the one character that PostgreSQL cannot store.
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 
+#: How an amount of roubles is described.
+MONEY: Json = {"exclusiveMinimum": 0, "maximum": 10_000_000, "multipleOf": 0.01}
+
 #: A row's id.
 Id = Annotated[int, Field(ge=1, le=MOST_ID)]
 

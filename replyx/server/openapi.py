@@ -222,5 +222,9 @@ def _reference(answer: Any, schemas: Json, mode: Any) -> Json:
     schemas.update(schema.pop("$defs", {}))
     if schema.get("type") == "array":
         return schema
+    if mode == "validation":
+        # What is left out of a request stays as it is, or gets a default that the services know.
+        for field in schema["properties"].values():
+            field.pop("default", None)
     schemas[answer.__name__] = schema
     return {"$ref": _REFERENCES.format(model=answer.__name__)}

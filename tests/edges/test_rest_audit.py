@@ -37,7 +37,7 @@ def test_the_log_says_who_did_what_from_where(both: House) -> None:
     assert admin.get("/api/admin/audit?action=login&outcome=refused")["total"] == 1
     assert admin.get(f"/api/admin/audit?user_id={anna_id}&since=2020-01-01T00:00:00Z")["total"] == 2
     assert admin.get("/api/admin/audit?until=2020-01-01T00:00:00Z") == {"events": [], "total": 0}
-    for query in ("since=yesterday", "since=2020-01-01T00:00:00", "outcome=maybe", "limit=201"):
+    for query in ("since=yesterday", "since=2020-01-01T00:00:00", "until=0.5", "outcome=maybe", "limit=201"):
         admin.request("GET", f"/api/admin/audit?{query}", expect=422)
 
 

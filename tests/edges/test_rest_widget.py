@@ -144,3 +144,10 @@ def test_messages_that_are_empty_or_too_long_are_refused(house: House) -> None:
     ):
         visitor.request("POST", path, expect=422, json=body)
     assert visitor.get(path) == {"messages": [], "last_seq": 0}
+
+
+def test_a_dialog_key_of_any_characters_is_just_not_found(house: House) -> None:
+    visitor = house.visitor(house.session(house.assistant()))
+
+    for key in ("%D0%BA%D0%BB%D1%8E%D1%87", "1v%F2%A3%85%A3%E4%B1%A9", "%FF%FE", "%E2%98%83"):
+        visitor.request("GET", f"/api/widget/dialogs/{key}/messages", expect=404)

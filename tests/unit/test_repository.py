@@ -81,7 +81,7 @@ def test_nothing_names_a_package_host_or_a_path_of_this_machine() -> None:
     assert found.stdout == ""
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock", "requirements-fuzz.lock"])
 def test_the_lock_pins_every_package_with_hashes(name: str) -> None:
     text = re.sub(r"#.*", "", _read(name))
     rows = [row for row in text.replace("\\\n", " ").splitlines() if row.strip()]

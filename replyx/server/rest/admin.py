@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from replyx.accounts.views import UserView
 from replyx.billing.money import kopecks
@@ -14,9 +15,20 @@ from replyx.clock import iso
 from replyx.dialogs.census import UserFigures
 from replyx.errors import Conflict
 from replyx.events.audit import AuditFilter
-from replyx.server.bodies import Body, Id, Page, Text
+from replyx.server.bodies import MONEY, Body, Id, Page, Text
 from replyx.server.endpoint import Call
 from replyx.types import Json
+
+
+def _written_out(value: object) -> object:
+    """A number would be read as seconds since 1970."""
+    if isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d[T ]", value):
+        return value
+    raise ValueError
+
+
+#: A moment as people write it.
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 
 
 class NewAiToken(Body):
@@ -55,13 +67,13 @@ class AuditList(Page):
     user_id: Id | None = None
     outcome: Literal["ok", "refused"] | None = None
     #: Moments with their zone, such as 2025-09-01T00:00:00Z.
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
 
 
 class Credit(Body):
-    #: Roubles.
-    amount: float
+    #: Roubles. What is no amount of money has a code of its own, so the description alone says it.
+    amount: Annotated[float, Field(json_schema_extra=MONEY)]
     description: Text = ""
 
 

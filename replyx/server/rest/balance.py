@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from replyx.server.bodies import Body, Page, Text
+from replyx.server.bodies import MONEY, Body, Page, Text
 from replyx.server.endpoint import Call
 from replyx.types import Json
 
@@ -16,8 +16,8 @@ class Statement(Page):
 
 
 class TopUp(Body):
-    #: Roubles.
-    amount: float
+    #: Roubles. What is no amount of money has a code of its own, so the description alone says it.
+    amount: Annotated[float, Field(json_schema_extra=MONEY)]
     payment_method: Annotated[Text, Field(max_length=40)] | None = None
     return_url: Annotated[Text, Field(max_length=1000)] | None = None
 

@@ -1,0 +1,1 @@
+"""The API under machine-made requests: schemathesis over a running server."""
