@@ -23,7 +23,7 @@ _RUN = """
 """
 
 
-def _problems(browser: Browser) -> list[Any]:
+def problems(browser: Browser) -> list[Any]:
     """What axe finds on the page that is open, the widget's inside included."""
     browser.js((node_modules() / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
     # Colours are measured as they are, not while they fade in.
@@ -45,9 +45,9 @@ def test_the_demo_and_its_chat_have_no_barriers(
     widget.element(".src summary").click()
     widget.ask("Какая завтра погода в Рио-де-Жанейро?")
 
-    assert _problems(browser) == []
+    assert problems(browser) == []
     widget.element(".head button").click()
-    assert _problems(browser) == []
+    assert problems(browser) == []
 
 
 @pytest.mark.parametrize("is_dark", [False, True], ids=["light", "dark"])
@@ -60,7 +60,7 @@ def test_the_console_has_no_barriers(
     desk = Desk(browser, appliance)
     desk.log_in("wrong-password")
     browser.find(".notice")
-    assert _problems(browser) == []
+    assert problems(browser) == []
     desk.log_in()
     found = {}
     for page in ("knowledge", "check", "site", "dialogs", "settings"):
@@ -73,6 +73,6 @@ def test_the_console_has_no_barriers(
         if page == "dialogs":
             browser.click(".links button")
             browser.find(".message")
-        found[page] = _problems(browser)
+        found[page] = problems(browser)
 
     assert found == {page: [] for page in found}

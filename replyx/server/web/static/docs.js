@@ -145,7 +145,7 @@ function requestPart(operation) {
   }
   const json = content["application/json"];
   if (!json) return [];
-  return [el("h4", {}, "Body"), fields(json.schema),
+  return [el("h3", {}, "Body"), fields(json.schema),
     el("textarea", { "aria-label": "Body", spellcheck: "false" }, pretty(exampleOf(json)))];
 }
 
@@ -155,7 +155,7 @@ function responsePart(operation) {
     const found = resolved(row);
     const content = found.content?.["application/json"];
     if (status >= "300" || !content) return el("p", { class: "soft" }, el("code", {}, status), ` ${found.description}`);
-    return el("div", {}, el("h4", {}, `${status}`), fields(content.schema), el("pre", { tabindex: "0" }, pretty(exampleOf(content))));
+    return el("div", {}, el("h3", {}, `${status}`), fields(content.schema), el("pre", { tabindex: "0" }, pretty(exampleOf(content))));
   });
 }
 
