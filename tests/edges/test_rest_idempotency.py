@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from replyx.events.idempotency import Claim, FirstAnswer
+from replyx.storage.billing import Payment
 from replyx.storage.database import Database
 from replyx.storage.idempotency import IdempotencyKey
 from replyx.types import Actor, Role
@@ -50,6 +51,24 @@ def test_twenty_racing_twins_have_one_effect(both: House) -> None:
     again = visitor.client.post(path, json={"text": "Здравствуйте"}, headers=KEY)
     assert (again.status_code, again.json()["id"]) == (201, said[0]["id"])
     assert again.headers["Idempotent-Replayed"] == "true"
+
+
+def test_a_top_up_that_is_sent_by_twenty_makes_one_payment(build: Build, database_url: str) -> None:
+    house = build(REPLYX_DATABASE__URL=database_url)
+    together, token = threading.Barrier(20), house.token(house.anna)
+
+    def send(_: int) -> Any:
+        with Api(house.url, token) as api:
+            together.wait(20)
+            return api.client.post("/api/balance/top-up", json={"amount": 500.0}, headers=KEY)
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(send, range(20)))
+
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert len({answer.json()["payment_id"] for answer in answers if answer.status_code == 201}) == 1
+    with house.app.db.connection():
+        assert Payment.select().count() == 1
 
 
 def test_every_route_that_takes_keys_replays_its_first_answer(house: House) -> None:
