@@ -91,8 +91,8 @@ class Assistant(Answer):
     unavailable_text: str | None
     welcome_text: str | None
     price: Roubles | None
-    prices: dict[str, Any] | None = None
-    daily_cap: Roubles | None = None
+    prices: dict[str, Any] | None
+    daily_cap: Roubles | None
     answer_threshold: float | None
 
 
@@ -252,7 +252,7 @@ class Balance(Answer):
     total_spent: Roubles
     pending_transactions: int
     currency: Literal["RUB"]
-    low_balance: bool = False
+    low_balance: bool
 
 
 class Transaction(Answer):
