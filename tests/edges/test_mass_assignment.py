@@ -36,6 +36,7 @@ _WRONG: dict[str, list[Any]] = {
     "integer": [{"$gt": 0}, [1], [], "1", "x", 1.5, True, 10**30],
     "number": [{"$gt": 0}, [1], "1", "x", True],
     "boolean": [{"$ne": False}, [True], "true", "x", 1, 0],
+    "object": ["x", 1, True, [], ["x"], {"api": "x"}, {"api": None}, {"api": [1]}, {"api": {"api": "x"}}, {"fax": 1.5}],
     "array": [{"$in": []}, "x", 1, True, [{"$ne": ""}], [["x"]], [1]],
 }
 

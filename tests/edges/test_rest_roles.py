@@ -19,6 +19,7 @@ TABLE = {
         GET /healthz
         GET /readyz
         GET /openapi.json
+        GET /docs
         GET /
         GET /demo
         GET /demo/config.json

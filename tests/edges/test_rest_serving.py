@@ -71,9 +71,7 @@ def test_a_large_body_in_one_read_is_no_endless_head(build: Build) -> None:
 
 def test_an_endless_head_is_refused(build: Build) -> None:
     with socket.create_connection(_address(build()), timeout=10) as raw:
-        raw.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ")
-        for _ in range(10):
-            raw.sendall(b"y" * 10_000)
+        raw.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + b"y" * 70_000)
         assert raw.recv(100).startswith(b"HTTP/1.1 400 ")
 
 

@@ -29,7 +29,14 @@ def sample_value(schema: Json) -> Any:
         return sample_value(next(one for one in schema["anyOf"] if one.get("type") != "null"))
     if "enum" in schema or "const" in schema:
         return schema.get("const", schema.get("enum", [None])[0])
-    kinds: dict[str, Any] = {"integer": 1, "number": 1.5, "boolean": True, "array": ["x"], "string": "x"}
+    kinds: dict[str, Any] = {
+        "integer": 1,
+        "number": 1.5,
+        "boolean": True,
+        "array": ["x"],
+        "object": {"api": 1.5},
+        "string": "x",
+    }
     return kinds[schema["type"]]
 
 
