@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class ValidationFailed(ReplyXError):
         self.details = self.details_in("ru")
 
     @classmethod
-    def of(cls, field: str, ru: str, en: str) -> ValidationFailed:
+    def of(cls, field: str, ru: str, en: str) -> Self:
         """The common case of one refused field."""
         return cls([FieldIssue(field, ru, en)])
 
@@ -83,6 +83,12 @@ class ValidationFailed(ReplyXError):
         if not rows:
             return {}
         return {**rows[0], **({"errors": rows} if len(rows) > 1 else {})}
+
+
+class AddressRefused(ValidationFailed):
+    """A URL that may not be called: it is malformed, or leads into a private network."""
+
+    ru, en = "Этот адрес вызвать нельзя", "This address may not be called"
 
 
 class NotAuthenticated(ReplyXError):
@@ -160,6 +166,13 @@ class PaymentProviderDown(ReplyXError):
         "Платёжная система не отвечает. Повторите позже.",
         "The payment provider does not answer. Try again later.",
     )
+
+
+class FetchFailed(ReplyXError):
+    """Another site could not be read, or gave no whole answer in time."""
+
+    code, status = "FETCH_FAILED", 502
+    ru, en = "Адрес не отвечает. Проверьте его и повторите.", "The address does not answer. Check it and try again."
 
 
 class VirusDetected(ReplyXError):

@@ -157,6 +157,13 @@ class KnowledgeSettings:
 
 
 @dataclass(frozen=True)
+class OutgoingSettings:
+    allow: list[str] = setting(
+        [], "Private networks that tenants' addresses (websites, webhooks) may lead to, as in `10.1.2.0/24`."
+    )
+
+
+@dataclass(frozen=True)
 class ModelsSettings:
     threads: int = setting(0, "Threads of the local model; 0: the machine's cores.", low=0)
     context_tokens: int = setting(4096, "Context of the local model, in tokens.", low=256)
@@ -191,6 +198,7 @@ class Config:
     answers: AnswersSettings = field(default_factory=AnswersSettings)
     handoff: HandoffSettings = field(default_factory=HandoffSettings)
     knowledge: KnowledgeSettings = field(default_factory=KnowledgeSettings)
+    outgoing: OutgoingSettings = field(default_factory=OutgoingSettings)
     models: ModelsSettings = field(default_factory=ModelsSettings)
     demo: DemoSettings = field(default_factory=DemoSettings)
     plugins: PluginsSettings = field(default_factory=PluginsSettings)
