@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from replyx.errors import ConfigError
+from replyx.knowledge.lance import import_lancedb
 from replyx.knowledge.ranking import Item, Question
 
 if TYPE_CHECKING:
@@ -255,9 +256,7 @@ class VectorStore:
 
     def _connect(self) -> Any:
         require_avx2()
-        import lancedb
-
-        return lancedb.connect(self._uri)
+        return import_lancedb().connect(self._uri)
 
     def _make(self, connection: Any) -> Any:
         from lancedb.index import FTS, Bitmap
