@@ -32,7 +32,9 @@ up: $(PROJECT) ## everything in one process, on http://127.0.0.1:8000; makes wha
 	@exec $(BIN)/replyx up $(ARGS)
 
 test: packages $(DEVELOPMENT) $(FUZZ) check ## all checks and all tests, on SQLite and PostgreSQL
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -q $(ARGS)
+	@# Two processes a core, since tests wait for processes and time-outs; in the order of the folders, since the
+	@# longest files stand in the first ones.
+	@$(BIN)/python -m pytest -n $$((2 * $$(nproc))) --dist loadfile --no-loadscope-reorder -q $(ARGS)
 
 check: $(DEVELOPMENT) ## style, form and types, without running anything
 	@$(BIN)/ruff check --quiet .

@@ -50,8 +50,8 @@ class Town:
         self.seen[where] = self.seen.get(where, "") + "\n" + text
 
 
-@pytest.fixture(params=["json", "text"])
-def town(request: pytest.FixtureRequest, tmp_path: Path, postgres_url: str) -> Iterator[Town]:
+@pytest.fixture
+def town(tmp_path: Path, postgres_url: str) -> Iterator[Town]:
     with ExitStack() as stack:
         own_redis = RedisServer()
         stack.callback(own_redis.stop)
@@ -62,13 +62,17 @@ def town(request: pytest.FixtureRequest, tmp_path: Path, postgres_url: str) -> I
             "REPLYX_REDIS__URL": own_redis.url.replace("redis://", f"redis://:{REDIS_PASSWORD}@"),
             "REPLYX_SECURITY__SECRET_KEY": MASTER_KEY,
             "REPLYX_LOG__LEVEL": "debug",
-            "REPLYX_LOG__FORMAT": request.param,
             "REPLYX_LIMITS__ENABLED": "false",
             "REPLYX_ANSWERS__ATTEMPTS": "1",
         }
         box = stack.enter_context(open_box(tmp_path / "town", **environment))
-        server = box.start("server", "--port", "0")
-        programs = [server, box.start("worker"), box.start("bots")]
+        # Both forms of a log line are made by one place for all processes.
+        server = box.start("server", "--port", "0", REPLYX_LOG__FORMAT="json")
+        programs = [
+            server,
+            box.start("worker", REPLYX_LOG__FORMAT="text"),
+            box.start("bots", REPLYX_LOG__FORMAT="json"),
+        ]
         url = server.wait_for_line(r"^ready (http://\S+)$")[1]
         yield Town(box, url, programs, own_redis, _written_secrets(), stack)
 
