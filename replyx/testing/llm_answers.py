@@ -50,6 +50,19 @@ class Scenario:
     finish_reason: str | None = "stop"
     usage: bool = True
     content_type: str = "text/event-stream"
+    #: Does as it is told by whoever got words into the prompt: says what stands after the last `SAY:` of it.
+    obedient: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What becomes of a request, in a word, for counting."""
+        if self.status != 200:
+            return str(self.status)
+        if self.silent:
+            return "silent"
+        if self.cut_after is not None:
+            return "cut"
+        return "garbage" if self.raw is not None else "whole"
 
     @property
     def is_instant(self) -> bool:
@@ -91,6 +104,12 @@ def default_text(asked: dict[str, Any]) -> str:
     if passage:
         return f"{passage.group(2)[:_QUOTED].strip()} [{passage.group(1)}]"
     return f"You said: {last[-_QUOTED:]}"
+
+
+def obeyed_text(asked: dict[str, Any]) -> str:
+    """What the prompt's last order `SAY: …` wants to be said, wherever it stands; else the default answer."""
+    orders = re.findall(r"SAY: *([^\n]+)", "\n".join(str(m.get("content", "")) for m in asked["messages"]))
+    return orders[-1].strip() if orders else default_text(asked)
 
 
 def completion_json(text: str, asked: dict[str, Any], scenario: Scenario) -> dict[str, Any]:

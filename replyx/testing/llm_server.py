@@ -2,7 +2,7 @@
 
 In a test: `with FakeLLM(Scenario(text="Hello")) as llm: llm.base_url`. As a process: `python -m
 replyx.testing.llm_server --port 0` prints `ready http://127.0.0.1:PORT/v1`; POST /_script takes scenarios as JSON,
-GET /_requests tells what was asked, POST /_reset forgets both.
+GET /_requests tells what was asked, GET /_counts how often and what became of it, POST /_reset forgets all.
 """
 
 from __future__ import annotations
@@ -10,17 +10,25 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import random
 import re
 import ssl
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
-from replyx.testing.llm_answers import Scenario, completion_json, default_text, error_json, stream_events
+from replyx.testing.llm_answers import (
+    Scenario,
+    completion_json,
+    default_text,
+    error_json,
+    obeyed_text,
+    stream_events,
+)
 
 #: Requests that are remembered; older ones are forgotten, so that a benchmark does not fill the memory.
 _REMEMBERED = 10_000
@@ -52,7 +60,7 @@ class SeenRequest:
 class FakeLLM:
     """The server. Scenarios queue up: each chat request takes the next one, and the standing one when none is left.
 
-    `by_key` gives single API keys a standing scenario of their own, which comes before the queue.
+    `mixture` in place of the standing one draws from several, each with its weight. `by_key` gives single API keys a standing scenario of their own, which comes before the queue.
     """
 
     def __init__(
@@ -64,7 +72,11 @@ class FakeLLM:
     ) -> None:
         self.standing = standing or Scenario()
         self.models = list(models)
+        self.mixture: list[tuple[float, Scenario]] = []
+        self.dice = random.Random(0)
         self.by_key: dict[str, Scenario] = {}
+        #: Chat requests since the start or `reset`, by `Scenario.kind`.
+        self.counts: Counter[str] = Counter()
         self.requests: deque[SeenRequest] = deque(maxlen=_REMEMBERED)
         #: Connections that were opened, to see whether clients keep them.
         self.connections = 0
@@ -94,8 +106,10 @@ class FakeLLM:
         self._queue.extend(scenarios)
 
     def reset(self) -> None:
-        """Forget requests, queued scenarios and those of single keys."""
+        """Forget requests, queued scenarios, those of single keys and the mixture."""
         self.requests.clear()
+        self.counts.clear()
+        self.mixture = []
         self._queue.clear()
         self.by_key.clear()
 
@@ -172,6 +186,8 @@ class FakeLLM:
             return 200, {"object": "list", "data": [{"id": m, "object": "model"} for m in self.models]}
         if (method, path) == ("GET", "/_requests"):
             return 200, [{**asdict(r), "messages": r.messages, "finished": bool(r.finished)} for r in self.requests]
+        if (method, path) == ("GET", "/_counts"):
+            return 200, {**self.counts, "open": self.open_answers}
         if (method, path) == ("POST", "/_reset"):
             self.reset()
             return 200, {}
@@ -180,17 +196,22 @@ class FakeLLM:
         return 404, error_json("not_found", "no such route")
 
     def _scripted(self, body: bytes) -> tuple[int, Any]:
-        """`{"queue": [scenario, …], "standing": scenario, "by_key": {key: scenario}}`, each part optional."""
+        """`{"queue": [scenario, …], "standing": scenario, "by_key": {key: scenario}, "mixture": [[weight, scenario], …],
+        "seed": 7}`, each part optional."""
         try:
             script = json.loads(body)
             queue = [Scenario.from_json(row) for row in script.get("queue", [])]
             by_key = {key: Scenario.from_json(row) for key, row in script.get("by_key", {}).items()}
             standing = Scenario.from_json(script["standing"]) if "standing" in script else self.standing
+            mixture = [(float(weight), Scenario.from_json(row)) for weight, row in script.get("mixture", [])]
+            dice = random.Random(int(script.get("seed", 0)))
         except (ValueError, TypeError, AttributeError) as error:
             return 400, error_json("bad_script", str(error))
         self.script(*queue)
         self.by_key.update(by_key)
         self.standing = standing
+        if "mixture" in script:
+            self.mixture, self.dice = mixture, dice
         return 200, {"queued": len(self._queue)}
 
     async def _chat(
@@ -212,7 +233,8 @@ class FakeLLM:
             return True
         seen = SeenRequest(method, path, key, asked)
         self.requests.append(seen)
-        scenario = self.by_key.get(key) or (self._queue.popleft() if self._queue else self.standing)
+        scenario = self.by_key.get(key) or (self._queue.popleft() if self._queue else self._next_standing())
+        self.counts[scenario.kind] += 1
         self.open_answers += 1
         try:
             again = await _Answer(scenario, asked, writer).send(_gone(reader))
@@ -220,6 +242,13 @@ class FakeLLM:
             return again
         finally:
             self.open_answers -= 1
+
+    def _next_standing(self) -> Scenario:
+        if not self.mixture:
+            return self.standing
+        weights, scenarios = zip(*self.mixture, strict=True)
+        drawn: Scenario = self.dice.choices(scenarios, weights)[0]
+        return drawn
 
 
 async def _gone(reader: asyncio.StreamReader) -> None:
@@ -310,6 +339,8 @@ class _Answer:
         await self._writer.drain()
 
     def _text(self) -> str:
+        if self._scenario.obedient:
+            return obeyed_text(self._asked)
         return default_text(self._asked) if self._scenario.text is None else self._scenario.text
 
 

@@ -1,0 +1,108 @@
+"""All invariants over one run: the verdict, and the figures beside it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.chaos.checker import accounts, invariants
+from tests.chaos.checker.record import Record, read_record
+from tests.chaos.checker.story import Story, read_story
+
+#: Seconds after the last fault within which all must be well again (I12).
+HEALTHY_SECONDS = 20.0
+
+#: Exits that are no fault of the program: ended as asked, and the database or Redis away while it started.
+_GOOD_ENDS = (0, 4)
+
+
+def nobody_was_needed(story: Story, record: Record) -> Iterator[str]:
+    """I12: all is well within 20 s after the last fault; nothing crashed; SIGTERM ends a unit within 10 s."""
+    for row in story.rows["healthy"]:
+        if row["seconds"] > HEALTHY_SECONDS:
+            yield f"healthy only {row['seconds']:.1f} s after the last fault"
+    for row in story.rows["unhealthy"]:
+        yield f"never healthy again: {row['why']}"
+    for row in story.rows["ended"]:
+        if not row["asked"] and row["unit"] not in ("postgres", "redis") and row["code"] not in _GOOD_ENDS:
+            yield f"{row['unit']} ended by itself with {row['code']}"
+    for row in story.rows["drained"]:
+        for unit, seconds in row["seconds"].items():
+            if seconds > 10:
+                yield f"{unit} took {seconds} s to end after SIGTERM"
+
+
+INVARIANTS: dict[str, Callable[[Story, Record], Iterator[str]]] = {
+    "I1": invariants.accepted_once,
+    "I2": invariants.one_outcome,
+    "I3": invariants.seen_once,
+    "I4": invariants.in_order,
+    "I5": accounts.books_balance,
+    "I6": accounts.paid_once,
+    "I7": accounts.calls_are_bounded,
+    "I8": invariants.nobody_overheard,
+    "I9": invariants.nobody_talked_over,
+    "I10": accounts.keys_are_counted,
+    "I12": nobody_was_needed,
+}
+
+
+@dataclass
+class Verdict:
+    """What was found wrong, by invariant, and what the run was."""
+
+    wrong: dict[str, list[str]] = field(default_factory=dict)
+    figures: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_good(self) -> bool:
+        return not self.wrong
+
+    def __str__(self) -> str:
+        lines = [f"  {name}: {len(found)}, such as: {'; '.join(found[:3])}" for name, found in self.wrong.items()]
+        return "\n".join(lines) if lines else "  every invariant holds"
+
+
+def judge(history: Path, database_url: str) -> Verdict:
+    """Check everything."""
+    story, record = read_story(history), read_record(database_url)
+    found = {name: list(check(story, record)) for name, check in INVARIANTS.items()}
+    return Verdict({name: rows for name, rows in found.items() if rows}, _figures(story, record))
+
+
+def _figures(story: Story, record: Record) -> dict[str, float]:
+    stored = record.by("messages", "external_id")
+    ok = [sent for sent in story.sent.values() if sent.fate == "ok"]
+    lost = sum(sent.key not in stored for sent in ok)
+    doubled = sum(len(stored.get(sent.key, [])) > 1 for sent in story.sent.values())
+    doubled += sum(count > 1 for count in invariants.answers_by_message(record).values())
+    waits = sorted(waits_for_answers(story))
+    return {
+        "sent": len(story.sent),
+        "accepted": len(ok),
+        "unknown": story.count("unknown"),
+        "kills": len(story.rows["kill"]),
+        "lost": lost,
+        "doubled": doubled,
+        "ledger difference": sum(row["amount"] for row in record["entries"]) / 100,
+        "answers": sum(row["outcome"] == "answered" for row in record["messages"]),
+        "apologies": sum(row["outcome"] == "unavailable" for row in record["messages"]),
+        "reconnects": len(story.rows["lost"]),
+        "wait p50": round(statistics.median(waits), 2) if waits else 0.0,
+        "wait p95": round(waits[int(len(waits) * 0.95)], 2) if waits else 0.0,
+        "wait max": round(waits[-1], 2) if waits else 0.0,
+    }
+
+
+def waits_for_answers(story: Story) -> Iterator[float]:
+    """Seconds from a message's acceptance to the next word of the assistant or a person in its dialog."""
+    for watch in story.watches.values():
+        waiting: list[float] = []
+        for event in watch.events:
+            if event.get("sender") == "user":
+                waiting.append(event["t"])
+            elif event.get("sender") in ("assistant", "operator"):
+                yield from (event["t"] - since for since in waiting)
+                waiting.clear()

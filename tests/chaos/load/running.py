@@ -1,0 +1,152 @@
+"""A load of several kinds on one event loop: started, watched for its progress, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
+
+from tests.chaos.history import History
+from tests.chaos.load.rest import Rest
+from tests.chaos.tenants import People
+from tests.support.programs import wait_until
+
+
+@dataclass
+class Stage:
+    """What every client is given: where the machine is, who lives there, where to note things, when it is over."""
+
+    url: str
+    people: People
+    history: History
+    seed: int
+    #: Customer messages to be accepted in all; clients share them.
+    messages: int
+    rest: Rest
+    #: Seconds between a customer's messages, on average.
+    pause: float = 0.05
+    begun: int = 0
+    #: Messages whose fate their sender knows, or has given up asking.
+    settled: int = 0
+    #: Operators who have a dialog in their hands.
+    serving: int = 0
+    #: Dialog id → the last event that its customer has seen.
+    heads: dict[int, int] = field(default_factory=dict)
+    #: Set once nothing new is to be said; clients then only catch up.
+    is_over: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Set once clients may go.
+    may_leave: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def dice(self, who: str) -> random.Random:
+        """A client's own dice: the same for the same seed."""
+        return random.Random(f"{self.seed}:{who}")
+
+    async def over_within(self, seconds: float) -> bool:
+        """Wait `seconds`; True, and at once, where it is over."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.is_over.wait(), seconds)
+        return self.is_over.is_set()
+
+    def take_turn(self) -> bool:
+        """Whether one message more is wanted; if so, it is the caller's to send."""
+        if self.begun >= self.messages:
+            return False
+        self.begun += 1
+        return True
+
+
+class Client(Protocol):
+    """One participant. `run` ends after `stage.may_leave`."""
+
+    async def run(self) -> None: ...
+
+
+#: Makes the clients of a kind for a stage.
+Kind = Callable[[Stage], list[Client]]
+
+
+class Load:
+    """Clients in a thread with an event loop of its own."""
+
+    def __init__(self, make_stage: Callable[[Rest], Stage], kinds: list[Kind]) -> None:
+        self._make_stage, self._kinds = make_stage, kinds
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="load")
+        self.stage: Stage | None = None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        if not self._ready.wait(20):
+            raise RuntimeError("the load did not start")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._set(lambda stage: stage.is_over)
+        self._set(lambda stage: stage.may_leave)
+        self._thread.join(30)
+        if error is None and self._failure is not None:
+            raise self._failure
+
+    @property
+    def settled(self) -> int:
+        return self.stage.settled if self.stage else 0
+
+    @property
+    def heads(self) -> dict[int, int]:
+        return dict(self.stage.heads) if self.stage else {}
+
+    @property
+    def serving(self) -> int:
+        return self.stage.serving if self.stage else 0
+
+    def wait_until_settled(self, count: int, seconds: float) -> None:
+        """Return once `count` messages were settled; fails after `seconds` without a single one more."""
+        while self.settled < count and self._thread.is_alive():
+            before = self.settled
+            wait_until(
+                lambda: self.settled > before or not self._thread.is_alive(),  # noqa: B023
+                seconds,
+                f"nothing is accepted any more, after {before} of {count}",
+            )
+        if self._failure is not None:
+            raise self._failure
+
+    def be_over(self) -> None:
+        """Let clients say nothing new."""
+        self._set(lambda stage: stage.is_over)
+
+    def _set(self, which: Callable[[Stage], asyncio.Event]) -> None:
+        if self._loop is not None and self.stage is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(which(self.stage).set)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._play())
+        except BaseException as error:
+            self._failure = error
+        finally:
+            self._ready.set()
+
+    async def _play(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        async with Rest() as rest:
+            self.stage = self._make_stage(rest)
+            clients = [client for kind in self._kinds for client in kind(self.stage)]
+            tasks = [asyncio.create_task(client.run()) for client in clients]
+            self._ready.set()
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+                for task in done:
+                    task.result()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
