@@ -10,7 +10,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .ONESHELL:
 .NOTPARALLEL:
-.PHONY: help up test check fuzz bench docs lock packages clean
+.PHONY: help up test check fuzz chaos bench docs lock packages clean
 
 PYTHON ?= python3
 ARGS ?=
@@ -43,6 +43,9 @@ check: $(DEVELOPMENT) ## style, form and types, without running anything
 
 fuzz: $(DEVELOPMENT) $(FUZZ) ## schemathesis over a running server, 20,000 cases or more; takes a quarter of an hour
 	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+chaos: packages $(DEVELOPMENT) ## 10,000 messages while everything is killed 200 times; ARGS="--seed 7 --database sqlite"
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: $(DEVELOPMENT) ## the figures of docs/architecture.md, each beside its floor
 	@$(BIN)/python -m bench $(ARGS)

@@ -60,7 +60,8 @@ class SeenRequest:
 class FakeLLM:
     """The server. Scenarios queue up: each chat request takes the next one, and the standing one when none is left.
 
-    `mixture` in place of the standing one draws from several, each with its weight. `by_key` gives single API keys a standing scenario of their own, which comes before the queue.
+    A `mixture` in place of the standing one draws from several, each with its weight. `by_key` gives single API keys a
+    standing scenario of their own, which comes before the queue.
     """
 
     def __init__(
@@ -196,8 +197,10 @@ class FakeLLM:
         return 404, error_json("not_found", "no such route")
 
     def _scripted(self, body: bytes) -> tuple[int, Any]:
-        """`{"queue": [scenario, …], "standing": scenario, "by_key": {key: scenario}, "mixture": [[weight, scenario], …],
-        "seed": 7}`, each part optional."""
+        """`{"queue": [scenario, …], "standing": scenario, "by_key": {key: scenario}}`, each part optional.
+
+        So are `"mixture": [[weight, scenario], …]` and its `"seed"`.
+        """
         try:
             script = json.loads(body)
             queue = [Scenario.from_json(row) for row in script.get("queue", [])]

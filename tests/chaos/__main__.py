@@ -1,4 +1,4 @@
-"""`make chaos`: the headline run with a seed; prints the schedule, the figures and what is wrong, and ends with 1 for it."""
+"""`make chaos`: runs with a seed; prints the schedule, the figures and what is wrong, and ends with 1 for it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make chaos")
     parser.add_argument("--seed", type=int, default=int(time.time()) % 100_000)
     parser.add_argument("--database", choices=("postgres", "sqlite"), default="postgres")
-    parser.add_argument("--layout", choices=("processes", "up"), default="processes", help="`up`: one process, no Redis")
+    parser.add_argument(
+        "--layout", choices=("processes", "up"), default="processes", help="`up`: one process, no Redis"
+    )
     parser.add_argument("--messages", type=int, default=10_000)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--customers", type=int, default=40, help="dialogs at the same time")

@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis as units that can be killed and come back with what they had: a cluster on disk, an empty Redis."""
+"""PostgreSQL and Redis as units that can be killed: a cluster that keeps what it had, a Redis that does not."""
 
 from __future__ import annotations
 

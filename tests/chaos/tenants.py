@@ -88,9 +88,7 @@ def _tenant(machine: Machine, client: httpx2.Client, name: str, price: int, *, h
         options = ("--operator-of", email, "--password-stdin")
         machine.cli("users", "create", f"desk-{email}", *options, stdin=f"{PASSWORD}\n")
         operator = _log_in(client, f"desk-{email}")
-    return Tenant(
-        name, made["user"]["id"], token, assistant["id"], assistant["site_token"], canary, price, operator
-    )
+    return Tenant(name, made["user"]["id"], token, assistant["id"], assistant["site_token"], canary, price, operator)
 
 
 def _log_in(client: httpx2.Client, email: str) -> str:

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.checker HISTORY DATABASE_URL`: judge a run that is over; ends with 1 where something is wrong."""
+"""`python -m tests.chaos.checker HISTORY DATABASE_URL`: judge a run; ends with 1 where it went wrong."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ _CALLS = re.compile("оператор")
 
 def accepted_once(story: Story, record: Record) -> Iterator[str]:
     """I1: what a client saw accepted is stored exactly once as it was sent; what nobody sent is not there."""
-    stored: dict[str, list[Row]] = record.by("messages", "external_id")
+    stored: dict[str | None, list[Row]] = record.by("messages", "external_id")
     for sent in story.sent.values():
         rows = stored.get(sent.key, [])
         if sent.fate == "ok" and len(rows) != 1:
@@ -147,7 +148,7 @@ def in_order(story: Story, record: Record) -> Iterator[str]:
             yield f"dialog {dialog['id']}: its messages are not those of its events"
     for watch in story.watches.values():
         seen = [event["seq"] for event in watch.events]
-        if seen != sorted(seen) or any(b - a != 1 for a, b in zip(seen, seen[1:], strict=False)):
+        if seen != sorted(seen) or any(b - a != 1 for a, b in itertools.pairwise(seen)):
             yield f"dialog {watch.dialog}: its customer saw events out of order"
 
 
@@ -160,9 +161,8 @@ def nobody_talked_over(story: Story, record: Record) -> Iterator[str]:
                 is_taken = True
             elif event["type"] == "handoff_released":
                 is_taken = False
-            elif is_taken and event["type"] == "new_message":
-                if event["payload"]["message"]["sender"] == "assistant":
-                    yield f"dialog {dialog}: the assistant spoke in event {event['seq']} over a person"
+            elif is_taken and event["payload"].get("message", {}).get("sender") == "assistant":
+                yield f"dialog {dialog}: the assistant spoke in event {event['seq']} over a person"
 
 
 def nobody_overheard(story: Story, record: Record) -> Iterator[str]:

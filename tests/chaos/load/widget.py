@@ -9,6 +9,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidMessage, WebSocketException
+from websockets.typing import Origin
 
 from tests.chaos.load.running import Client, Kind, Stage
 from tests.chaos.tenants import SITE, Tenant
@@ -116,9 +117,7 @@ class Visitor:
         if self._dice.random() < 0.5:
             headers["Idempotency-Key"] = key
         while True:
-            answer, tries = await self._stage.rest.insist(
-                "POST", url, {"text": text, "client_msg_id": key}, headers
-            )
+            answer, tries = await self._stage.rest.insist("POST", url, {"text": text, "client_msg_id": key}, headers)
             if answer.status_code != 409:
                 break
             await asyncio.sleep(0.5)
@@ -152,7 +151,9 @@ class Visitor:
         while True:
             heard = False
             try:
-                async with connect(url, origin=SITE, compression=None, proxy=None, open_timeout=5, close_timeout=1) as socket:  # type: ignore[arg-type]
+                async with connect(
+                    url, origin=Origin(SITE), compression=None, proxy=None, open_timeout=5, close_timeout=1
+                ) as socket:
                     heard = await self._listen(socket)
             except _LOST as error:
                 self._note("lost", cause=type(error).__name__)
@@ -170,17 +171,18 @@ class Visitor:
         heard = False
         while True:
             try:
-                text = await asyncio.wait_for(socket.recv(), _SILENCE)
+                async with asyncio.timeout(_SILENCE):
+                    said = await socket.recv()
             except TimeoutError:
                 if not self._unsent:
                     continue
                 # Sent, and not a word of it: the widget sends it again, over a new line.
                 return heard
             heard = True
-            if text == "__ping__":
+            if said == "__ping__":
                 await socket.send("__pong__")
             else:
-                await self._receive(json.loads(text))
+                await self._receive(json.loads(said))
 
     async def _receive(self, frame: dict[str, Any]) -> None:
         if frame["type"] == "resync":
