@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar, cast
 
 from replyx.accounts.accounts import Accounts
+from replyx.accounts.sealed import Sealed
 from replyx.accounts.tokens import Tokens
 from replyx.assistants.assistants import Assistants
 from replyx.billing.ledger import Ledger
@@ -40,7 +41,7 @@ from replyx.llm.engines import Engines
 from replyx.plugins.finding import load_plugins
 from replyx.plugins.host import Host
 from replyx.security.limits import Limiter, MemoryLimiter, RedisLimiter
-from replyx.security.master_key import load_master_key
+from replyx.security.master_key import load_master_keys
 from replyx.security.secretbox import SecretBox
 from replyx.storage.database import Database
 from replyx.storage.schema import migrate, require_durability, require_schema
@@ -83,6 +84,7 @@ class App:
     tenants: Tenants
     plugins: Host
     idempotency: IdempotencyKeys
+    sealed: Sealed
     _limiter: Any = None
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -137,21 +139,21 @@ def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bo
         migrate(db)
     require_schema(db)
     require_durability(db)
-    plugins, key = load_plugins(config, time), load_master_key(config)
+    plugins, keys = load_plugins(config, time), load_master_keys(config)
     bus = _bus(config)
-    broker = make_broker(config)
-    queue = DramatiqQueue(broker)
+    queue = DramatiqQueue(broker := make_broker(config))
     limiter: Limiter = RedisLimiter(config.redis.url, time) if config.redis.url else MemoryLimiter(time)
-    box, tokens, outbox = SecretBox(key), Tokens(db, bus, time, key), Outbox(db, bus)
+    box, outbox = SecretBox(*keys, refresh=lambda: load_master_keys(config)), Outbox(db, bus)
+    tokens = Tokens(db, bus, time, *keys)
     accounts, ledger = Accounts(db, bus, time, tokens, config, box), Ledger(db, time, config)
-    ai_tokens = AiTokens(db, time, box)
-    engines = Engines(config, ai_tokens, time)
+    ai_tokens = AiTokens(db, time, box, config.zone)
+    engines, stream = Engines(config, ai_tokens, time), AnswerStream(bus, time)
     knowledge = Knowledge(db, bus, time, queue, config, plugins)
     writing = Writing(db, outbox, queue, ledger, time, plugins)
     handoffs = Handoffs(db, outbox, writing, time)
     assistants = Assistants(db, bus, time, box, config, engines.check_model, engines.default_model)
     dialogs = Dialogs(db, bus, outbox, writing, time)
-    stream, drafting = AnswerStream(bus, time), Drafting(knowledge, engines, config)
+    drafting = Drafting(knowledge, engines, config)
     return App(
         config=config,
         clock=time,
@@ -180,6 +182,7 @@ def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bo
         tenants=Tenants(db, accounts, ledger, assistants, knowledge, dialogs),
         plugins=plugins,
         idempotency=IdempotencyKeys(db, box),
+        sealed=Sealed(db, time, config),
     )
 
 

@@ -30,9 +30,9 @@ _KEPT = timedelta(hours=1)
 class Tokens:
     """Issues, reads and revokes tokens; safe to use from any thread."""
 
-    def __init__(self, db: Database, bus: Bus, clock: Clock, master_key: bytes) -> None:
+    def __init__(self, db: Database, bus: Bus, clock: Clock, master_key: bytes, *earlier_keys: bytes) -> None:
         self._db, self._bus, self._clock = db, bus, clock
-        self._signer = TokenSigner(clock, master_key)
+        self._signer = TokenSigner(clock, master_key, *earlier_keys)
         self._lock = threading.Lock()
         #: `jti` → until when, on the monotonic clock, it is believed to be good.
         self._good_until: dict[str, float] = {}

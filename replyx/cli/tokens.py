@@ -178,6 +178,40 @@ def try_out(ctx: typer.Context, token: WhichToken, as_json: AsJson = False) -> N
         raise typer.Exit(ExitCode.EXIT_FAILED)
 
 
+@app.command("rotate-master")
+def rotate_master(
+    ctx: typer.Context,
+    forget_earlier: Annotated[
+        bool, typer.Option("--forget-earlier", help="Make no new key; take leave of the earlier ones. Logins end.")
+    ] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Replace the master key and encrypt every stored secret anew; processes may run meanwhile."""
+    from replyx.cli.asking import require_consent
+    from replyx.cli.output import hint, print_json, say
+
+    if forget_earlier:
+        require_consent(
+            "Забыть прежние главные ключи? Входы под ними закончатся.",
+            "Forget the earlier master keys? Logins under them end.",
+            yes=yes,
+        )
+    with ctx.obj.app() as services:
+        count = services.sealed.forget_earlier() if forget_earlier else services.sealed.rotate()
+    if as_json:
+        print_json({"secrets": count, "earlier_forgotten": forget_earlier})
+        return
+    say(f"Зашифровано заново: {count}", f"Encrypted anew: {count}")
+    if not forget_earlier:
+        hint(
+            "Перезапустите процессы ReplyX. Прежний ключ ещё действует; забыть его: "
+            "replyx tokens rotate-master --forget-earlier",
+            "Restart ReplyX's processes. The earlier key still counts; to forget it: "
+            "replyx tokens rotate-master --forget-earlier",
+        )
+
+
 def _find(services: App, which: str) -> AiTokenView:
     """By name first: a name may look like a number."""
     from replyx.errors import NotFound

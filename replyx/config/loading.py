@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from replyx.config.plugin_sections import PLUGIN_ENVIRONMENT, found_in_environment, rows_of_plugin
-from replyx.config.settings import Config, Given, Setting, all_settings, sections
+from replyx.config.settings import Config, Given, Setting, all_settings, sections, zone_of
 from replyx.errors import ConfigError
 
 #: Where a configuration is looked for when no path is given.
@@ -188,11 +188,25 @@ def _check(row: Setting, value: Any, where: str) -> None:
     if row.choices and value not in row.choices:
         allowed = ", ".join(row.choices)
         raise ConfigError(f"{label} = {value!r}: допустимо: {allowed}.", f"{label} = {value!r}: allowed are {allowed}.")
+    if row.name == "billing.time_zone":
+        _check_zone(value, label)
     # "Not inside" rather than "outside": nan is neither below nor above anything.
     low, high = row.low, row.high
     if low is not None and not (low <= value <= (sys.float_info.max if high is None else high)):
         span = f"{row.low:g}…{row.high:g}" if row.high is not None else f"≥ {row.low:g}"
         raise ConfigError(f"{label} = {value}: вне диапазона {span}.", f"{label} = {value}: outside {span}.")
+
+
+def _check_zone(name: str, label: str) -> None:
+    try:
+        zone_of(name)
+    except ValueError as error:
+        raise ConfigError(
+            f"{label} = {name!r}: такого часового пояса нет. Пример: Europe/Moscow. Если пояса не установлены: "
+            "apt-get install tzdata",
+            f"{label} = {name!r}: there is no such time zone. As in Europe/Moscow. Where none are installed: "
+            "apt-get install tzdata",
+        ) from error
 
 
 def _wrong(row: Setting, value: Any, where: str) -> ConfigError:

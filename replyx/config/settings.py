@@ -8,8 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import Field, dataclass, field, fields
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any, get_type_hints
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+
+def zone_of(name: str) -> tzinfo:
+    """The time zone of that name. UTC needs no time zone data on the machine.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, OSError) as error:
+        raise ValueError(name) from error
 
 
 def setting(
@@ -103,6 +119,7 @@ class BillingSettings:
         5.0, "Roubles for an answered message, where the assistant has no price of its own.", low=0
     )
     low_balance: float = setting(50.0, "Roubles below which a balance is called low.", low=0)
+    time_zone: str = setting("UTC", "Where days and months of caps and of AI keys' limits turn, as in `Europe/Moscow`.")
     hold_minutes: int = setting(10, "Minutes after which a forgotten hold is released.", low=1)
     payment_providers: list[str] = setting(
         ["yookassa", "stripe", "manual"],
@@ -216,6 +233,11 @@ class Config:
     def database_url(self) -> str:
         """The database's URL with the default filled in; holds the password."""
         return self.database.url or f"sqlite:///{self.data_dir / 'replyx.db'}"
+
+    @property
+    def zone(self) -> tzinfo:
+        """`billing.time_zone`; its name was checked when the settings were read."""
+        return zone_of(self.billing.time_zone)
 
     @property
     def knowledge_uri(self) -> str:

@@ -67,7 +67,7 @@ class Paying:
         cap = dialog.assistant.daily_cap
         if cap is None:
             return
-        midnight = self._clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        midnight = self._clock.now().astimezone(self._config.zone).replace(hour=0, minute=0, second=0, microsecond=0)
         is_held = (Reply.state == "working") & Reply.hold_id.is_null(False)
         under_way = Reply.select().join(Dialog).where(is_held & (Dialog.assistant == dialog.assistant_id)).count()
         if self._ledger.spent_since(dialog.assistant_id, midnight) + (under_way + 1) * most > cap:

@@ -1,7 +1,7 @@
 """The pool of AI keys: the administrator's keys to OpenAI-compatible APIs, and which of them may be used now.
 
 A call is counted before it is made, by one conditional UPDATE, so limits hold however many workers ask. Cooling is
-kept by the database's clock, days and months turn by UTC.
+kept by the database's clock, days and months turn in the configured time zone.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import logging
 from collections.abc import Collection, Sequence
+from datetime import UTC, tzinfo
 from typing import Any
 
 import peewee
@@ -17,19 +18,14 @@ from replyx.clock import Clock
 from replyx.errors import Conflict, NotFound, UniqueViolation
 from replyx.events.audit import Audit
 from replyx.llm.ai_token_checks import DEFAULT_BASE_URL, check_fields
+from replyx.llm.breaker import OPEN_AFTER, rest_of
+from replyx.llm.counting import Counting, has_room
 from replyx.llm.views import AiTokenView, KeyOutcome, KeyVerdict, ReservedKey, TestResult
 from replyx.security.secretbox import SecretBox, is_masked, mask
 from replyx.storage.ai_tokens import AiToken
 from replyx.storage.database import Database
-from replyx.storage.prepared import Prepared, Slot
 
 logger = logging.getLogger(__name__)
-
-#: Seconds that a key rests after a 429 that names no time, and the longest rest that a server may ask for.
-BUSY_SECONDS, LONGEST_REST = 30.0, 3600.0
-
-#: Seconds that a key rests after its server failed: long enough to prefer another, short enough for the next try.
-TROUBLE_SECONDS = 2.0
 
 #: A trial call may take this long, in seconds.
 _TEST_SECONDS = 30.0
@@ -38,12 +34,14 @@ _TEST_SECONDS = 30.0
 class AiTokens:
     """Keys by name and number; which one to use for a model; what a failed call means for its key."""
 
-    def __init__(self, db: Database, clock: Clock, box: SecretBox) -> None:
+    def __init__(self, db: Database, clock: Clock, box: SecretBox, zone: tzinfo = UTC) -> None:
+        """`zone` is where days and months of limits turn."""
         self._db = db
         self._clock = clock
         self._box = box
         self._audit = Audit(db, clock)
-        self._rested = Prepared(lambda: _rested(db))
+        self._zone = zone
+        self._counting = Counting(db)
 
     def add(
         self,
@@ -116,9 +114,10 @@ class AiTokens:
                         "is_active": columns.get("is_active", True),
                         "disabled_reason": "",
                         "cooling_until": None,
+                        "failures": 0,
                     }
-                elif "secret" in columns:
-                    columns["cooling_until"] = None
+                elif "secret" in columns or "base_url" in columns:
+                    columns |= {"cooling_until": None, "failures": 0}
                 if columns and AiToken.update(columns).where(AiToken.id == row.id).execute() != 1:
                     raise NotFound
                 self._audit.record("ai_token.changed", f"ai_token:{token_id}", fields=", ".join(sorted(changes)))
@@ -165,9 +164,10 @@ class AiTokens:
         """
         day, month = self._today()
         with self._db.transaction():
-            for row in self._candidates(model, exclude, day):
-                if self._count(row.id, day, month):
-                    return ReservedKey(row.id, row.name, row.base_url, self._box.open(row.secret), row.secret)
+            for row in self._candidates(model, exclude, day, month):
+                if self._counting.count(row.id, day, month):
+                    secret = self._box.open(row.secret)
+                    return ReservedKey(row.id, row.name, row.base_url, secret, row.secret, row.masked, row.failures)
         return None
 
     def rest_of(self, model: str) -> float | None:
@@ -182,22 +182,47 @@ class AiTokens:
     def report(self, key: ReservedKey, outcome: KeyOutcome) -> None:
         """Note how a call failed: a refused key is switched off, a busy one and one in trouble rests.
 
-        A key whose secret was replaced meanwhile is left alone.
+        A key whose secret was replaced meanwhile is left alone. Switching off is in the audit log, once.
         """
         if outcome.verdict is KeyVerdict.REJECTED:
+            self.settle(key)
             return
         if outcome.verdict is KeyVerdict.REFUSED:
-            changes: dict[str, Any] = {"is_active": False, "disabled_reason": outcome.reason[:200]}
-        else:
-            usual = BUSY_SECONDS if outcome.verdict is KeyVerdict.BUSY else TROUBLE_SECONDS
-            seconds = min(usual if outcome.retry_after is None else max(outcome.retry_after, 0.0), LONGEST_REST)
-            changes = {"cooling_until": self._db.now_ms(seconds)}
-        mine = (AiToken.id == key.id) & (AiToken.secret == key.sealed) & AiToken.is_active
+            self._switch_off(key, outcome.reason[:200])
+            return
+        changes: dict[str, Any] = {}
+        failures = key.failures
+        if outcome.verdict is KeyVerdict.TROUBLE:
+            failures += 1
+            # Calls that fail together read the same number: they are one trouble, not twenty.
+            changes["failures"] = peewee.Case(None, [(AiToken.failures > failures, AiToken.failures)], failures)
+        changes["cooling_until"] = self._db.now_ms(rest_of(outcome, failures))
         with self._db.transaction():
-            changed = AiToken.update(changes).where(mine).execute()
+            changed = AiToken.update(changes).where(_mine(key)).execute()
         if changed:
-            text = "an AI key was switched off" if outcome.verdict is KeyVerdict.REFUSED else "an AI key rests"
+            text = "an AI key's breaker is open" if failures >= OPEN_AFTER else "an AI key rests"
             logger.warning(text, extra={"ai_token_id": key.id, "key_name": key.name, "reason": outcome.reason})
+
+    def settle(self, key: ReservedKey) -> None:
+        """Note that the server behind a key is well: its troubles are forgotten. Costs nothing where it had none."""
+        if key.failures:
+            self._forget(key, failures=0, cooling_until=None)
+
+    def abandon(self, key: ReservedKey) -> None:
+        """Note that a call was given up from our side: a probe makes way for another one."""
+        if key.failures >= OPEN_AFTER:
+            self._forget(key, cooling_until=None)
+
+    def _forget(self, key: ReservedKey, **columns: Any) -> None:
+        with self._db.transaction():
+            AiToken.update(columns).where(_mine(key)).execute()
+
+    def _switch_off(self, key: ReservedKey, reason: str) -> None:
+        with self._db.transaction():
+            if AiToken.update(is_active=False, disabled_reason=reason).where(_mine(key)).execute() == 1:
+                self._audit.record("ai_token.disabled", f"ai_token:{key.id}", name=key.name, reason=reason)
+                text, extra = "an AI key was switched off", {"ai_token_id": key.id, "key_name": key.name}
+                self._db.after_commit(lambda: logger.error(text, extra={**extra, "reason": reason}))
 
     def test(self, token_id: int) -> TestResult:
         """Make one tiny call with the key's first model, whatever the key's state; the call is not counted.
@@ -222,17 +247,16 @@ class AiTokens:
         return TestResult(ok=not reason, latency_ms=latency_ms, model=call.model, reason=reason)
 
     def _today(self) -> tuple[str, str]:
-        day = self._clock.now().strftime("%Y-%m-%d")
+        day = self._clock.now().astimezone(self._zone).strftime("%Y-%m-%d")
         return day, day[:7]
 
-    def _candidates(self, model: str, exclude: Collection[int], day: str) -> builtins.list[AiToken]:
-        rows = self._rested.bind()
-        fit = [row for row in rows if model in row.model_access and row.id not in exclude]
+    def _candidates(self, model: str, exclude: Collection[int], day: str, month: str) -> builtins.list[AiToken]:
+        fit = [
+            row
+            for row in self._counting.ready()
+            if model in row.model_access and row.id not in exclude and has_room(row, day, month)
+        ]
         return sorted(fit, key=lambda r: (r.priority, r.daily_usage if r.usage_day == day else 0, r.id))
-
-    def _count(self, token_id: int, day: str, month: str) -> bool:
-        changed: int = _COUNT.bind(token=token_id, day=day, month=month).execute()
-        return changed == 1
 
     def _columns(self, fields: dict[str, Any]) -> dict[str, Any]:
         columns = dict(fields)
@@ -262,30 +286,9 @@ class AiTokens:
         )
 
 
-def _rested(db: Database) -> Any:
-    """The statement that reads the keys which are on and do not rest."""
-    rested = AiToken.cooling_until.is_null() | (AiToken.cooling_until <= db.now_ms())
-    return AiToken.select().where(AiToken.is_active & rested)
-
-
-def _counting() -> Any:
-    """The statement that counts a call where the key's limits allow it; a new day and a new month begin at 1."""
-    same_day, same_month = AiToken.usage_day == Slot("day"), AiToken.usage_month == Slot("month")
-    daily = (AiToken.daily_limit == 0) | ~same_day | (AiToken.daily_usage < AiToken.daily_limit)
-    monthly = (AiToken.monthly_limit == 0) | ~same_month | (AiToken.monthly_usage < AiToken.monthly_limit)
-    return AiToken.update(
-        daily_usage=_plus_one_or_one(same_day, AiToken.daily_usage),
-        monthly_usage=_plus_one_or_one(same_month, AiToken.monthly_usage),
-        usage_day=Slot("day"),
-        usage_month=Slot("month"),
-    ).where((AiToken.id == Slot("token")) & AiToken.is_active & daily & monthly)
-
-
-_COUNT = Prepared(_counting)
-
-
-def _plus_one_or_one(same: Any, column: Any) -> Any:
-    return peewee.Case(None, [(same, column + 1)], 1)
+def _mine(key: ReservedKey) -> Any:
+    """The key's row, while it is on and has the secret that the call was made with."""
+    return (AiToken.id == key.id) & (AiToken.secret == key.sealed) & AiToken.is_active
 
 
 def _row(id_or_name: int | str) -> AiToken:

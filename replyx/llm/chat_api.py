@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +17,7 @@ from replyx.clock import Clock
 from replyx.llm.completion_reader import BadStream, CompletionReader, error_word, verdict_of
 from replyx.llm.engine import ShouldStop, Usage
 from replyx.llm.patient_http import GaveUp, OutOfTime, PatientTransport, Watch, watched
+from replyx.llm.rate_headers import wait_of
 from replyx.llm.views import KeyOutcome, KeyVerdict
 
 #: Seconds for a connection; a server that takes longer will not answer in time either.
@@ -29,6 +28,9 @@ _AFTER_FINISH, _AFTER_DONE = 2.0, 0.05
 
 #: Bytes of an error's body that are looked at, and of an answer that came in one piece.
 _MOST_ERROR, _MOST_BODY = 64 * 1024, 1024 * 1024
+
+#: Words for a provider's account without money.
+_NO_MONEY = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_balance")
 
 #: Parameters that some server refuses, and how the call goes on without each: found out once for a model.
 _OPTIONAL = ("stream_options", "max_tokens", "temperature")
@@ -209,19 +211,10 @@ class ChatApi:
 
     def _outcome(self, response: httpx2.Response, body: bytes, secret: str) -> KeyOutcome:
         reason = f"{response.status_code} {error_word(body, secret)}".strip()
-        return KeyOutcome(verdict_of(response.status_code), reason, self._retry_after(response.headers))
-
-    def _retry_after(self, headers: httpx2.Headers) -> float | None:
-        """Seconds that the server asks to wait, from either form of `Retry-After`."""
-        text = headers.get("retry-after", "").strip()
-        try:
-            seconds = float(text)
-        except ValueError:
-            try:
-                seconds = (parsedate_to_datetime(text) - self._clock.now()).total_seconds()
-            except (ValueError, TypeError):
-                return None
-        return max(0.0, seconds) if math.isfinite(seconds) else None
+        # Money that is used up comes as "too many requests", but no waiting brings it back.
+        broke = response.status_code == 429 and reason.endswith(_NO_MONEY)
+        verdict = KeyVerdict.REFUSED if broke else verdict_of(response.status_code)
+        return KeyOutcome(verdict, reason, wait_of(response.headers, self._clock.now()))
 
 
 #: What a body may call itself; some servers say nothing.

@@ -46,11 +46,12 @@ class EngineRequest:
 
 @dataclass(frozen=True)
 class Usage:
-    """What an answer used, in the model's tokens, and the key it came through (0: none)."""
+    """What an answer used, in the model's tokens, and the key it came through (0: none), masked in `key`."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     ai_token_id: int = 0
+    key: str = ""
 
 
 #: Asked between pieces: True means that the answer is no longer wanted.

@@ -50,7 +50,11 @@ class RemoteEngine:
             attempt = _Attempt(self._api, key, call)
             try:
                 usage = yield from attempt.stream(left, should_stop)
-                return replace(usage, ai_token_id=key.id)
+                (self._keys.settle if attempt.started else self._keys.abandon)(key)
+                return replace(usage, ai_token_id=key.id, key=key.masked)
+            except GeneratorExit:
+                self._keys.abandon(key)
+                raise
             except ChatFailed as failure:
                 self._keys.report(key, failure.outcome)
                 logger.info("a key gave no answer", extra={"ai_token_id": key.id, "reason": failure.outcome.reason})

@@ -62,6 +62,10 @@ class ReservedKey:
     secret: str = field(repr=False)
     #: The secret as it is stored: tells a key whose secret was replaced since.
     sealed: str = field(repr=False)
+    #: The secret as people see it.
+    masked: str = ""
+    #: Troubles in a row before this call; a call that works sets them back.
+    failures: int = 0
 
 
 class KeyVerdict(StrEnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -33,8 +34,17 @@ def load_master_key(config: Config) -> bytes:
     Raises:
         ConfigError: the key is shorter than 32 bytes or looks like an example, or its file cannot be used.
     """
+    return load_master_keys(config)[0]
+
+
+def load_master_keys(config: Config) -> tuple[bytes, ...]:
+    """The master key, and after it those that it replaced: one a line, the newest first.
+
+    Raises:
+        ConfigError: as `load_master_key`.
+    """
     if config.security.secret_key:
-        return _checked(config.security.secret_key, "security.secret_key")
+        return _lines(config.security.secret_key, "security.secret_key")
     path = config.data_dir / FILE_NAME
     try:
         if not path.exists():
@@ -47,12 +57,54 @@ def load_master_key(config: Config) -> bytes:
             f"Главный ключ {path} не прочитать или не создать: {error}. Проверьте права на каталог данных.",
             f"The master key {path} cannot be read or made: {error}. Check the rights of the data directory.",
         ) from error
-    return _checked(text, str(path))
+    return _lines(text, str(path))
+
+
+def add_master_key(config: Config) -> tuple[bytes, ...]:
+    """Put a new key before those of the data directory's file; returns all of them.
+
+    Raises:
+        ConfigError: the key comes from the settings, or its file cannot be written.
+    """
+    load_master_keys(config)
+    return _rewrite(config, lambda earlier: [secrets.token_hex(_LEAST), *earlier])
+
+
+def forget_earlier_keys(config: Config) -> tuple[bytes, ...]:
+    """Leave only the newest key in the data directory's file; returns it.
+
+    Raises:
+        ConfigError: as `add_master_key`.
+    """
+    return _rewrite(config, lambda keys: keys[:1])
+
+
+def _rewrite(config: Config, change: Callable[[list[str]], list[str]]) -> tuple[bytes, ...]:
+    if config.security.secret_key:
+        raise ConfigError(
+            "Главный ключ задан в настройках: меняйте его там. В файле для security.secret_key_file новый ключ пишут "
+            "строкой выше прежнего.",
+            "The master key comes from the settings: change it there. In the file of security.secret_key_file the new "
+            "key stands on a line above the earlier one.",
+        )
+    path = config.data_dir / FILE_NAME
+    try:
+        _draft(path, change(path.read_text(encoding="utf-8").split())).replace(path)
+    except OSError as error:
+        raise ConfigError(
+            f"Главный ключ {path} не записать: {error.strerror}", f"{path} cannot be written: {error.strerror}"
+        ) from error
+    return load_master_keys(config)
 
 
 def derive_key(master_key: bytes, purpose: str) -> bytes:
     """32 bytes for one purpose; keys of different purposes say nothing of each other or of the master key."""
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"replyx " + purpose.encode()).derive(master_key)
+
+
+def _lines(text: str, where: str) -> tuple[bytes, ...]:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return tuple(_checked(line, where) for line in lines or [""])
 
 
 def _checked(text: str, where: str) -> bytes:
@@ -75,17 +127,26 @@ def _decoded(text: str) -> bytes:
 
 def _make(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    draft = _draft(path, [secrets.token_hex(_LEAST)])
+    # A link fails where the file exists: of several processes that start at once one wins, the others read its key.
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        logger.info("another process made the master key first")
+    finally:
+        draft.unlink()
+
+
+def _draft(path: Path, keys: list[str]) -> Path:
+    """A whole file of keys beside `path`, on the disk, readable by its owner only."""
     draft = path.with_name(f"{FILE_NAME}.{secrets.token_hex(8)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(secrets.token_hex(_LEAST) + "\n")
+            file.write("\n".join(keys) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        # A link fails where the file exists: of several processes that start at once one wins, the others read its key.
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            logger.info("another process made the master key first")
-    finally:
+    except OSError:
         draft.unlink()
+        raise
+    return draft

@@ -48,9 +48,10 @@ class Claims:
 class TokenSigner:
     """Makes tokens and reads them; knows nothing of revocation."""
 
-    def __init__(self, clock: Clock, master_key: bytes) -> None:
+    def __init__(self, clock: Clock, master_key: bytes, *earlier_keys: bytes) -> None:
+        """Tokens made under `earlier_keys` are still read; new ones are made under `master_key`."""
         self._clock = clock
-        self._key = derive_key(master_key, "jwt")
+        self._keys = [derive_key(key, "jwt") for key in (master_key, *earlier_keys)]
 
     def issue(self, kind: TokenKind, subject: str, seconds: int, **extra: str | int) -> str:
         """A token that ends in `seconds`; `extra` are further claims."""
@@ -64,7 +65,7 @@ class TokenSigner:
             "aud": AUDIENCE,
             "typ": kind.value,
         }
-        return jwt.encode(payload, self._key, algorithm=ALGORITHM)
+        return jwt.encode(payload, self._keys[0], algorithm=ALGORITHM)
 
     def read(self, token: str, kind: TokenKind) -> Claims:
         """What `token` says, once its signature, audience, kind and time have been checked.
@@ -88,18 +89,29 @@ class TokenSigner:
     def _payload(self, token: str) -> dict[str, Any]:
         if not isinstance(token, str) or not 0 < len(token) <= _MOST_CHARACTERS:
             raise NotAuthenticated
+        for key in self._keys[:-1]:
+            try:
+                return _decoded(token, key)
+            except jwt.InvalidSignatureError:
+                continue
+            except (jwt.PyJWTError, ValueError) as error:
+                raise NotAuthenticated from error
         try:
-            return jwt.decode(
-                token,
-                self._key,
-                algorithms=[ALGORITHM],
-                audience=AUDIENCE,
-                # The time is checked against our own clock, above.
-                options={
-                    "require": ["sub", "jti", "iat", "exp", "aud", "typ"],
-                    "verify_exp": False,
-                    "verify_iat": False,
-                },
-            )
+            return _decoded(token, self._keys[-1])
         except (jwt.PyJWTError, ValueError) as error:
             raise NotAuthenticated from error
+
+
+def _decoded(token: str, key: bytes) -> dict[str, Any]:
+    return jwt.decode(
+        token,
+        key,
+        algorithms=[ALGORITHM],
+        audience=AUDIENCE,
+        # The time is checked against our own clock, in `read`.
+        options={
+            "require": ["sub", "jti", "iat", "exp", "aud", "typ"],
+            "verify_exp": False,
+            "verify_iat": False,
+        },
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import peewee
 
 from replyx.storage.database import Table
-from replyx.storage.fields import IdField, MomentField
+from replyx.storage.fields import IdField, MomentField, SealedField
 
 
 class User(Table):
@@ -35,8 +35,8 @@ class User(Table):
         null=True, index=True, constraints=[peewee.SQL('REFERENCES "users" ("id") ON DELETE CASCADE')]
     )
     #: Sealed. A secret counts once it was confirmed; until then it is the pending one.
-    totp_secret = peewee.TextField(null=True)
-    totp_pending = peewee.TextField(null=True)
+    totp_secret = SealedField(null=True)
+    totp_pending = SealedField(null=True)
     #: The step of the code that was used last: no code is taken twice, nor one from before it.
     totp_step = peewee.BigIntegerField(null=True)
 

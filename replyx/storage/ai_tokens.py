@@ -5,7 +5,7 @@ from __future__ import annotations
 import peewee
 
 from replyx.storage.database import Table
-from replyx.storage.fields import JsonField, MomentField
+from replyx.storage.fields import JsonField, MomentField, SealedField
 
 
 class AiToken(Table):
@@ -13,7 +13,7 @@ class AiToken(Table):
 
     id = peewee.BigAutoField()
     name = peewee.CharField(100, unique=True)
-    secret = peewee.TextField()
+    secret = SealedField()
     masked = peewee.CharField(40)
     base_url = peewee.CharField(300)
     model_access = JsonField()
@@ -21,7 +21,7 @@ class AiToken(Table):
     monthly_limit = peewee.IntegerField(default=0)
     daily_usage = peewee.IntegerField(default=0)
     monthly_usage = peewee.IntegerField(default=0)
-    #: The UTC day and month that the usage belongs to: `2026-11-23`, `2026-11`.
+    #: The day and month, in the configured time zone, that the usage belongs to: `2026-11-23`, `2026-11`.
     usage_day = peewee.CharField(10, default="")
     usage_month = peewee.CharField(7, default="")
     priority = peewee.IntegerField(default=1)
@@ -31,6 +31,8 @@ class AiToken(Table):
     cooling_until = MomentField(null=True)
     notes = peewee.TextField(default="")
     created_at = MomentField()
+    #: Troubles of its server in a row; from the breaker's number on, one call at a time tries whether it is over.
+    failures = peewee.IntegerField(default=0, constraints=[peewee.SQL("DEFAULT 0")])
 
     class Meta:
         table_name = "ai_tokens"

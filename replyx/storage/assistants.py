@@ -6,7 +6,7 @@ import peewee
 
 from replyx.storage.accounts import User
 from replyx.storage.database import Table
-from replyx.storage.fields import IdField, JsonField, MomentField
+from replyx.storage.fields import IdField, JsonField, MomentField, SealedField
 
 
 class Assistant(Table):
@@ -20,7 +20,7 @@ class Assistant(Table):
     ai_model = peewee.CharField(100)
     is_active = peewee.BooleanField(default=True)
     #: Sealed; its hash keeps one bot from being connected twice.
-    telegram_token = peewee.TextField(null=True)
+    telegram_token = SealedField(null=True)
     telegram_token_masked = peewee.CharField(40, null=True)
     telegram_token_hash = peewee.CharField(64, null=True, unique=True)
     telegram_bot_username = peewee.CharField(64, null=True)

@@ -95,6 +95,8 @@ class Reply(Table):
     hold_id = peewee.BigIntegerField(null=True)
     last_error = peewee.CharField(300, null=True)
     created_at = MomentField()
+    #: How the answer came about, for the tenant: passages, engine, key, tokens, price, milliseconds.
+    trace = JsonField(null=True)
 
     class Meta:
         table_name = "replies"

@@ -39,6 +39,10 @@ class MomentField(peewee.BigIntegerField):
         return None if value is None else _EPOCH + timedelta(milliseconds=int(value))
 
 
+class SealedField(peewee.TextField):
+    """A secret sealed by the secret box. When the master key is replaced, each of these columns is sealed anew."""
+
+
 class JsonField(peewee.TextField):
     """A JSON value as text; it is read and written whole, never queried into."""
 

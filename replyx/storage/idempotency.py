@@ -7,7 +7,7 @@ import peewee
 from replyx.storage.accounts import User
 from replyx.storage.database import Table
 from replyx.storage.dialogs import Dialog
-from replyx.storage.fields import IdField, MomentField
+from replyx.storage.fields import IdField, MomentField, SealedField
 
 
 class IdempotencyKey(Table):
@@ -30,7 +30,7 @@ class IdempotencyKey(Table):
     expires_at = MomentField(index=True)
     status = peewee.IntegerField(null=True)
     #: The answer, sealed: it may hold a token, and what customers wrote.
-    body = peewee.TextField(null=True)
+    body = SealedField(null=True)
 
     class Meta:
         table_name = "idempotency_keys"

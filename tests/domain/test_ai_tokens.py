@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -14,6 +15,7 @@ from replyx.llm.ai_tokens import AiTokens
 from replyx.llm.views import KeyOutcome, KeyVerdict, ReservedKey
 from replyx.security.secretbox import SecretBox
 from replyx.storage.ai_tokens import AiToken
+from replyx.storage.audit import AuditRow
 from replyx.storage.database import Database
 from tests.support.clock import MovableClock
 
@@ -270,6 +272,77 @@ def test_each_kind_of_failure_has_its_rest(keys: AiTokens, outcome: KeyOutcome, 
     assert least <= rest <= most
     assert keys.get(token).cooling_until is not None
     keys.set_active(token, active=True)
+    assert keys.reserve("m") is not None
+
+
+def trouble(keys: AiTokens, token: int, db: Database, times: int = 1) -> None:
+    """Let the key's server fail, each time after its rest."""
+    for _ in range(times):
+        wake(db, token)
+        keys.report(take(keys), KeyOutcome(KeyVerdict.TROUBLE, "503"))
+
+
+def wake(db: Database, token: int) -> None:
+    with db.transaction():
+        AiToken.update(cooling_until=1).where(AiToken.id == token).execute()
+
+
+def test_after_troubles_in_a_row_one_call_at_a_time_tries_whether_they_are_over(keys: AiTokens, db: Database) -> None:
+    token = add(keys, "a")
+    trouble(keys, token, db, 3)
+    rest = keys.rest_of("m")
+    assert rest is not None
+    assert 9 < rest <= 10
+    wake(db, token)
+    probe = take(keys)
+    assert keys.reserve("m") is None
+    keys.report(probe, KeyOutcome(KeyVerdict.TROUBLE, "503"))
+    assert (keys.rest_of("m") or 0) > 19
+    wake(db, token)
+    keys.settle(take(keys))
+    assert [keys.reserve("m") is not None for _ in range(3)] == [True, True, True]
+
+
+def test_a_probe_that_was_given_up_makes_way_for_another(keys: AiTokens, db: Database) -> None:
+    token = add(keys, "a")
+    trouble(keys, token, db, 4)
+    wake(db, token)
+    probe = take(keys)
+    assert keys.reserve("m") is None
+    keys.abandon(probe)
+    assert keys.reserve("m") is not None
+
+
+def test_calls_that_fail_together_are_one_trouble(keys: AiTokens) -> None:
+    token = add(keys, "a")
+    at_once = [take(keys) for _ in range(20)]
+    for key in at_once:
+        keys.report(key, KeyOutcome(KeyVerdict.TROUBLE, "503"))
+    assert (keys.rest_of("m") or 0) <= 2
+    assert keys.get(token).is_active
+
+
+def test_twenty_that_are_refused_switch_the_key_off_once_and_the_audit_log_says_so(
+    keys: AiTokens, db: Database
+) -> None:
+    token = add(keys, "a")
+    for key in [take(keys) for _ in range(20)]:
+        keys.report(key, KeyOutcome(KeyVerdict.REFUSED, "401 invalid_api_key"))
+    with db.connection():
+        lines = list(AuditRow.select().where(AuditRow.action == "ai_token.disabled"))
+    assert [(line.object, line.details) for line in lines] == [
+        (f"ai_token:{token}", {"name": "a", "reason": "401 invalid_api_key"})
+    ]
+
+
+def test_days_and_months_turn_in_the_configured_time_zone(db: Database, clock: MovableClock) -> None:
+    clock.advance(29 * 24 * 3600 + 10.5 * 3600)
+    assert clock.now().isoformat() == "2025-09-30T20:30:00+00:00"
+    keys = AiTokens(db, clock, SecretBox(b"k" * 32), ZoneInfo("Europe/Moscow"))
+    token = add(keys, "a", daily_limit=1, monthly_limit=1)
+    assert [keys.reserve("m") is not None for _ in range(2)] == [True, False]
+    clock.advance(3600)
+    assert (keys.get(token).daily_usage, keys.get(token).monthly_usage) == (0, 0)
     assert keys.reserve("m") is not None
 
 

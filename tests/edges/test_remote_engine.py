@@ -299,7 +299,7 @@ def test_a_server_that_does_not_stream_is_understood(bench: Bench) -> None:
         "usage": {"prompt_tokens": 3, "completion_tokens": 4},
     }
     bench.llm.standing = Scenario(raw=json.dumps(body).encode(), content_type="application/json")
-    assert bench.answer() == (["All at once."], Usage(3, 4, key))
+    assert bench.answer() == (["All at once."], Usage(3, 4, key, "sk-…89-a"))
 
 
 def test_the_secret_is_in_no_error_and_in_no_log(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
