@@ -10,19 +10,21 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lancedb
 import numpy as np
 
 from bench.table import Row
+from replyx.knowledge.corpus import Corpus, Entry
 from replyx.knowledge.embedders import Embedder, make_embedder
 from replyx.knowledge.index import IN_MEMORY, Large, Searchable, Small
+from replyx.knowledge.layers import Layer
+from replyx.knowledge.meaning import pack
 from replyx.knowledge.qa import mean_the_same
 from replyx.knowledge.ranking import Item, Lexicon, Question
 from replyx.knowledge.vectors import Row as Stored
 from replyx.knowledge.vectors import VectorStore
-from replyx.knowledge.words import sentences
 
 _XQUAD = Path(__file__).parents[2] / "shared" / "data"
 _ASSISTANT = 1
@@ -51,11 +53,10 @@ def _load(language: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]], li
 def _rightness(embedder: Embedder, language: str) -> list[Row]:
     passages, questions, unanswerable = _load(language)
     place = {row["id"]: n for n, row in enumerate(passages, 1)}
-    vectors = embedder.embed_passages([row["text"] for row in passages])
-    items = [Item(n, sentences(row["text"]), vectors[n - 1]) for n, row in enumerate(passages, 1)]
-    both = _Asked(Small(items, embedder), embedder, questions, place)
-    words = _Asked(Small([Item(i.id, i.sentences, None) for i in items], embedder), embedder, questions, place)
-    none = _Asked(Small(items, embedder), embedder, unanswerable, place)
+    items = _items(embedder, passages)
+    both = _Asked(Small(items, embedder, None), embedder, questions, place)
+    words = _Asked(Small([Item(i.id, i.sentences, None) for i in items], embedder, None), embedder, questions, place)
+    none = _Asked(Small(items, embedder, None), embedder, unanswerable, place)
     least = float(np.quantile(both.top, 0.05))
     refused = float(np.mean(np.array(none.top) < least))
     asked = [row["text"] for row in questions]
@@ -68,6 +69,12 @@ def _rightness(embedder: Embedder, language: str) -> list[Row]:
         Row(f"{language}: unanswerable refused at the threshold", float(np.mean(np.array(none.top) < 0.5)), ""),
         Row(f"{language}: questions taken for another by the Q&A match", wrong, f"of {len(asked)}"),
     ]
+
+
+def _items(embedder: Embedder, passages: list[dict[str, Any]]) -> list[Item]:
+    entries = [Entry(n, 0, row["text"], row["text"]) for n, row in enumerate(passages, 1)]
+    rows = Layer(cast(Corpus, None), cast(VectorStore, None), embedder).rows(entries, _ASSISTANT)
+    return [Item(row.item_id, row.sentences, row.vector, None, row.parts) for row in rows]
 
 
 class _Asked:
@@ -124,8 +131,10 @@ def _times(embedder: Embedder, size: int, quick: bool) -> list[Row]:
 
 def _known(store: VectorStore, stored: list[Stored], embedder: Embedder) -> Searchable:
     if len(stored) <= IN_MEMORY:
-        return Small([Item(row.item_id, row.sentences, row.vector) for row in stored], embedder)
-    return Large(_ASSISTANT, Lexicon.of(store.sample(_ASSISTANT, 10_000), len(stored)), store, embedder)
+        items = [Item(row.item_id, row.sentences, row.vector, None, row.parts) for row in stored]
+        return Small(items, embedder, None)
+    layer = Layer(cast(Corpus, None), store, embedder)
+    return Large(_ASSISTANT, Lexicon.of(store.sample(_ASSISTANT, 10_000), len(stored)), layer, None)
 
 
 def _made_up(dim: int, size: int, questions: int) -> tuple[list[Stored], list[str]]:
@@ -137,9 +146,16 @@ def _made_up(dim: int, size: int, questions: int) -> tuple[list[Stored], list[st
     centres = random.standard_normal((max(10, size // 100), dim))
     vectors = centres[random.integers(len(centres), size=size)] + 0.7 * random.standard_normal((size, dim))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    noise = (0.02 * random.standard_normal((5, dim))).astype(np.float32)
     stored = [
         Stored(
-            n + 1, _ASSISTANT, n // 100, n, [words[chosen[n, k : k + 16]].tolist() for k in range(0, 80, 16)], vector
+            n + 1,
+            _ASSISTANT,
+            n // 100,
+            n,
+            [words[chosen[n, k : k + 16]].tolist() for k in range(0, 80, 16)],
+            vector,
+            pack(vector + noise),
         )
         for n, vector in enumerate(vectors.astype(np.float32))
     ]

@@ -24,6 +24,7 @@ from replyx.dialogs.answering import Answering
 from replyx.dialogs.census import Census
 from replyx.dialogs.dialogs import Dialogs
 from replyx.dialogs.drafting import Drafting
+from replyx.dialogs.evaluation import Evaluation
 from replyx.dialogs.handoff import Handoffs
 from replyx.dialogs.inbox import Inbox
 from replyx.dialogs.sessions import Sessions
@@ -80,6 +81,7 @@ class App:
     inbox: Inbox
     handoffs: Handoffs
     answering: Answering
+    evaluation: Evaluation
     census: Census
     tenants: Tenants
     plugins: Host
@@ -178,6 +180,7 @@ def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bo
         inbox=Inbox(db, writing, handoffs, config),
         handoffs=handoffs,
         answering=Answering(db, bus, stream, queue, writing, handoffs, drafting, ledger, time, config),
+        evaluation=Evaluation(db, knowledge, engines),
         census=Census(db, time),
         tenants=Tenants(db, accounts, ledger, assistants, knowledge, dialogs),
         plugins=plugins,

@@ -18,7 +18,7 @@ from tests.support import guard
 from tests.support.clock import MovableClock
 from tests.support.leftovers import Leftovers
 from tests.support.postgres import PostgresServer, name_of
-from tests.support.processes import Box, open_box
+from tests.support.processes import LEAN, Box, open_box
 from tests.support.redis import RedisServer
 
 guard.install()
@@ -161,7 +161,7 @@ def configure(tmp_path: Path) -> Configure:
 
     def make(**environment: str) -> Config:
         empty.touch()
-        return load_config(empty, {"REPLYX_DATA_DIR": str(tmp_path), **environment})
+        return load_config(empty, {"REPLYX_DATA_DIR": str(tmp_path), **LEAN, **environment})
 
     return make
 

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("replyx.cli.models", "Models that assistants may use, and the local model files."),
     "assistants": ("replyx.cli.assistants", "Assistants: prompt, model, channels, price."),
     "knowledge": ("replyx.cli.knowledge", "Documents that assistants answer from."),
+    "eval": ("replyx.cli.eval", "Put golden questions to an assistant: what it finds, refuses and answers."),
     "dialogs": ("replyx.cli.dialogs", "Dialogs with customers."),
     "billing": ("replyx.cli.billing", "Balances, statements, payments and the check of the ledger."),
     "plugins": (

@@ -160,7 +160,12 @@ class HandoffSettings:
 class KnowledgeSettings:
     uri: str = setting("", "Where LanceDB lives: a folder or an object store; empty: in the data directory.")
     embedder: str = setting(
-        "use", "What makes vectors: `use` (bundled, fast) or `e5` (extra `replyx[e5]`).", choices=("use", "e5")
+        "use", "What makes vectors: `use` (bundled, fast) or `e5` (better, ten times slower).", choices=("use", "e5")
+    )
+    second: str = setting(
+        "e5",
+        "What is asked where the first vectors leave a doubt, once it has been made in the background: `e5` or `none`.",
+        choices=("e5", "none"),
     )
     max_file_bytes: int = setting(20_971_520, "Largest document, in bytes.", low=1024)
     max_pages: int = setting(2000, "Most pages of one document.", low=1)

@@ -9,9 +9,9 @@ from replyx.clock import Clock
 from replyx.errors import NotFound, VirusDetected
 from replyx.knowledge.corpus import Corpus
 from replyx.knowledge.formats import sniff
+from replyx.knowledge.index import Index
 from replyx.knowledge.quota import Quota
 from replyx.knowledge.uploads import Stored, Uploads, as_label
-from replyx.knowledge.vectors import VectorStore
 from replyx.knowledge.views import DocumentView
 from replyx.plugins.host import Host
 from replyx.plugins.uploads import ScannerUnavailable
@@ -36,11 +36,11 @@ class Documents:
         corpus: Corpus,
         uploads: Uploads,
         quota: Quota,
-        store: VectorStore,
+        index: Index,
         plugins: Host,
     ) -> None:
         self._db, self._clock, self._queue = db, clock, queue
-        self._corpus, self._uploads, self._quota, self._store, self._plugins = corpus, uploads, quota, store, plugins
+        self._corpus, self._uploads, self._quota, self._index, self._plugins = corpus, uploads, quota, index, plugins
 
     def add(
         self, actor: Actor, assistant_id: int, filename: str, content: BinaryIO, content_type: str | None
@@ -113,7 +113,7 @@ class Documents:
                 raise _no_document()
             self._corpus.changed(row.assistant_id)
             self._db.after_commit(lambda: self._uploads.remove(row.storage_name))
-            self._db.after_commit(lambda: self._store.if_open(lambda store: store.remove_document(document_id)))
+            self._db.after_commit(lambda: self._index.if_open(lambda store: store.remove_document(document_id)))
 
     def forget_assistant(self, assistant_id: int) -> None:
         """Delete everything that an assistant knows."""
@@ -124,7 +124,7 @@ class Documents:
                 table.delete().where(table.assistant == assistant_id).execute()
             self._corpus.changed(assistant_id)
             self._db.after_commit(lambda: self._uploads.remove(*names))
-            self._db.after_commit(lambda: self._store.if_open(lambda store: store.remove_assistant(assistant_id)))
+            self._db.after_commit(lambda: self._index.if_open(lambda store: store.remove_assistant(assistant_id)))
 
     def remove_forgotten_files(self) -> int:
         """Delete files whose upload was cut short before its row was written."""

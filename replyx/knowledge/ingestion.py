@@ -23,7 +23,7 @@ from replyx.knowledge.failures import SENTENCES, Unreadable
 from replyx.knowledge.formats import Format
 from replyx.knowledge.index import Index
 from replyx.knowledge.uploads import Uploads
-from replyx.knowledge.vectors import IndexBroken, Row, VectorStore
+from replyx.knowledge.vectors import IndexBroken, Row
 from replyx.knowledge.views import DocumentView, IngestProgress
 from replyx.plugins.host import Host
 from replyx.plugins.uploads import ScannerUnavailable, TextExtractor
@@ -57,12 +57,11 @@ class Ingestion:
         corpus: Corpus,
         uploads: Uploads,
         index: Index,
-        store: VectorStore,
         settings: KnowledgeSettings,
         plugins: Host,
     ) -> None:
         self._db, self._corpus, self._uploads = db, corpus, uploads
-        self._index, self._store, self._settings, self._plugins = index, store, settings, plugins
+        self._index, self._settings, self._plugins = index, settings, plugins
 
     def due(self) -> list[int]:
         """Documents that wait and that nobody is reading, oldest first."""
@@ -204,12 +203,13 @@ class Ingestion:
 
     def _store_rows(self, row: Document, rows: list[Row]) -> None:
         """Write the rows to the index; a broken one is made anew, and other documents' rows follow by themselves."""
+        store = self._index.first.store
         try:
-            self._store.replace_document(row.id, rows)
+            store.replace_document(row.id, rows)
         except IndexBroken as error:
             logger.warning("the index is broken and made anew", extra={"reason": str(error)})
-            self._store.reset()
-            self._store.replace_document(row.id, rows)
+            store.reset()
+            store.replace_document(row.id, rows)
 
     def _complete(self, row: Document, chunks: int, pages: int) -> DocumentView:
         with self._db.transaction():
@@ -219,6 +219,7 @@ class Ingestion:
         if not done:
             self._drop_deleted(row)
             raise _Lost
+        self._index.refine_soon([row.assistant_id])
         logger.info("a document was read", extra={"document_id": row.id, "chunks": chunks, "pages": pages})
         return self._view(row.id)
 
@@ -227,7 +228,7 @@ class Ingestion:
         with self._db.connection():
             is_gone = not Document.select().where(Document.id == row.id).exists()
         if is_gone:
-            self._store.remove_document(row.id)
+            self._index.if_open(lambda store: store.remove_document(row.id))
 
     def _fail(self, row: Document, code: str) -> DocumentView | None:
         ru, en = SENTENCES[code]

@@ -14,10 +14,11 @@ from replyx.errors import ServiceUnavailable
 from replyx.events.bus import Bus
 from replyx.knowledge.corpus import Corpus
 from replyx.knowledge.documents import Documents
-from replyx.knowledge.embedders import make_embedder
+from replyx.knowledge.embedders import Embedder, make_embedder, make_second
 from replyx.knowledge.extract import clean
 from replyx.knowledge.index import Index
 from replyx.knowledge.ingestion import Ingestion
+from replyx.knowledge.layers import Layer
 from replyx.knowledge.qa import QaPairs
 from replyx.knowledge.quota import Quota
 from replyx.knowledge.uploads import Uploads
@@ -52,17 +53,27 @@ class Knowledge:
         """
         self._db = db
         settings, host = config.knowledge, plugins or Host()
-        self._embedder = make_embedder(settings.embedder)
-        self._store = VectorStore(
-            config.knowledge_uri, config.data_dir / "knowledge.lock", self._embedder.id, self._embedder.dim
-        )
         self._corpus = Corpus(db)
-        self._index = Index(self._corpus, self._store, self._embedder)
+        self._uri, self._folder = config.knowledge_uri, config.data_dir
+        first = self._layer(make_embedder(settings.embedder))
+        second = make_second(settings.second, first.embedder)
+        self._index = Index(
+            self._corpus,
+            first,
+            self._layer(second, is_searched=False) if second is not None else None,
+            config.data_dir / "knowledge-second.lock",
+        )
         uploads = Uploads(config.data_dir / "uploads", settings.max_file_bytes)
         quota = Quota(db, settings.max_documents, settings.max_storage_bytes)
-        self._documents = Documents(db, clock, queue, self._corpus, uploads, quota, self._store, host)
-        self._ingestion = Ingestion(db, self._corpus, uploads, self._index, self._store, settings, host)
-        self._qa = QaPairs(db, clock, self._corpus, self._index, self._store)
+        self._documents = Documents(db, clock, queue, self._corpus, uploads, quota, self._index, host)
+        self._ingestion = Ingestion(db, self._corpus, uploads, self._index, settings, host)
+        self._qa = QaPairs(db, clock, self._corpus, self._index)
+
+    def _layer(self, embedder: Embedder, *, is_searched: bool = True) -> Layer:
+        lock = self._folder / "knowledge.lock"
+        return Layer(
+            self._corpus, VectorStore(self._uri, lock, embedder.id, embedder.dim, is_searched=is_searched), embedder
+        )
 
     def add_document(
         self, actor: Actor, assistant_id: int, filename: str, content: BinaryIO, content_type: str | None = None
@@ -163,30 +174,48 @@ class Knowledge:
             ServiceUnavailable: the index cannot be written.
         """
         try:
-            if assistant_id is None:
-                self._store.reset()
-            else:
-                self._store.remove_assistant(assistant_id)
+            for layer in self._index.layers:
+                if assistant_id is None:
+                    layer.store.reset()
+                else:
+                    layer.store.remove_assistant(assistant_id)
             ids = self._corpus.assistants() if assistant_id is None else [assistant_id]
             added = sum(self._index.sync(one, progress) for one in ids)
-            self._store.compact()
+            self._index.first.store.compact()
+            for one in ids:
+                self._index.refine(one, progress)
         except IndexBroken as error:
             raise ServiceUnavailable(
                 f"Индекс знаний не записать: {error}", f"The knowledge index cannot be written: {error}"
             ) from error
         return added
 
+    def refine(self, assistant_id: int, progress: Callable[[int, int], None] | None = None) -> int:
+        """Make the second layer's vectors of an assistant now instead of in the background; returns how many.
+
+        Raises:
+            ServiceUnavailable: the index cannot be written.
+        """
+        try:
+            return self._index.refine(assistant_id, progress)
+        except IndexBroken as error:
+            raise ServiceUnavailable(
+                f"Индекс знаний не записать: {error}", f"The knowledge index cannot be written: {error}"
+            ) from error
+
     def compact(self) -> None:
         """Upkeep: delete what is in the index and not in the database, join small files, drop forgotten uploads."""
         self._documents.remove_forgotten_files()
-        if not self._store.is_open and not self._corpus.has_any():
+        if not self._index.first.store.is_open and not self._corpus.has_any():
             return
         try:
             with self._db.connection():
                 wanted = Chunk.select().count() + QaPair.select().count()
-            if self._store.count() != wanted:
-                self._index.remove_surplus()
-            self._store.compact()
+            for layer in self._index.layers:
+                if layer.store.count() != wanted:
+                    layer.remove_surplus()
+                layer.store.compact()
+            self._index.refine_soon(self._corpus.assistants())
         except IndexBroken as error:
             logger.warning("the index cannot be tidied", extra={"reason": str(error)})
 
@@ -202,8 +231,8 @@ class Knowledge:
                 "documents": by_status,
                 "chunks": Chunk.select().count(),
                 "qa_pairs": QaPair.select().count(),
-                "embedder": self._embedder.id,
-                "is_loaded": self._store.is_open,
+                "embedder": self._index.first.embedder.id,
+                "is_loaded": self._index.first.store.is_open,
             }
 
     def rows_in_index(self, assistant_id: int | None = None) -> int:
@@ -213,8 +242,9 @@ class Knowledge:
             ServiceUnavailable: the index cannot be read.
         """
         try:
-            self._store.refresh()
-            return self._store.count(assistant_id)
+            store = self._index.first.store
+            store.refresh()
+            return store.count(assistant_id)
         except IndexBroken as error:
             raise ServiceUnavailable(
                 f"Индекс знаний не прочитать: {error}", f"The knowledge index cannot be read: {error}"
@@ -228,9 +258,10 @@ class Knowledge:
         """
         if not self._corpus.has_any():
             return
-        self._embedder.embed_query("ready")
+        for layer in self._index.layers:
+            layer.embedder.embed_query("ready")
         try:
-            self._store.open()
+            self._index.first.store.open()
         except IndexBroken as error:
             logger.warning("the index is broken; it is made anew as it is searched", extra={"reason": str(error)})
 

@@ -11,7 +11,6 @@ from replyx.errors import FieldIssue, NotFound, ValidationFailed
 from replyx.knowledge.corpus import Corpus
 from replyx.knowledge.documents import access_assistant, as_id, owned_by
 from replyx.knowledge.index import Index
-from replyx.knowledge.vectors import VectorStore
 from replyx.knowledge.views import QaView
 from replyx.knowledge.words import is_common, key_of, stems
 from replyx.storage.assistants import Assistant
@@ -39,9 +38,9 @@ _DECIDING = frozenset(_QUESTION_WORDS.split())
 class QaPairs:
     """Rows of Q&A pairs."""
 
-    def __init__(self, db: Database, clock: Clock, corpus: Corpus, index: Index, store: VectorStore) -> None:
+    def __init__(self, db: Database, clock: Clock, corpus: Corpus, index: Index) -> None:
         self._db, self._clock, self._corpus = db, clock, corpus
-        self._index, self._store = index, store
+        self._index = index
 
     def add(self, actor: Actor, assistant_id: int, question: str, answer: str, tags: Iterable[str]) -> QaView:
         access_assistant(self._db, actor, assistant_id)
@@ -100,7 +99,7 @@ class QaPairs:
             if not QaPair.delete().where(QaPair.id == row.id).execute():
                 raise _no_pair()
             self._corpus.changed(row.assistant_id)
-            self._db.after_commit(lambda: self._store.if_open(lambda store: store.remove_items([-qa_id])))
+            self._db.after_commit(lambda: self._index.if_open(lambda store: store.remove_items([-qa_id])))
 
     def match(self, assistant_id: int, question: str) -> QaView | None:
         """The pair whose question is this but for case, punctuation and endings; else one that means the same."""

@@ -1,9 +1,10 @@
 """How well a passage fits a question: words and vectors in one calibrated score.
 
 A passage's strength is BM25 over stems as a share of the question's weight, plus half the share of that weight which
-stands together in two neighbouring sentences, plus the similarity of vectors. The constants were chosen on the
-development half of XQuAD in both languages, over corpora of 5, 25 and 100 passages (`bench/retrieval.py` measures
-them); each stands on a plateau, and none was fitted finer than the step to its neighbours.
+stands together in two neighbouring sentences, plus the likeness of vectors. Where that leaves a doubt, the vectors of a
+second, slower model are asked as well, for the best few. The constants were chosen on the development half of XQuAD in
+both languages, over corpora of 5, 25 and 100 passages (`bench/retrieval.py` measures them); each stands on a plateau,
+and none was fitted finer than the step to its neighbours.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from replyx.knowledge.meaning import Scale, cosines
 from replyx.knowledge.words import is_common, stems
 
 if TYPE_CHECKING:
@@ -24,23 +26,24 @@ if TYPE_CHECKING:
 
 #: BM25's saturation and length normalisation.
 _K1, _B = 1.2, 0.75
-#: What words that stand together, and similar vectors, add.
-_TOGETHER, _SIMILARITY = 0.5, 1.5
+#: What words that stand together, and like vectors, add.
+_TOGETHER, _LIKENESS = 0.5, 1.5
+#: What the first model's likeness adds where the second's is known.
+_FIRST_BESIDE_SECOND = 1.0
 #: Words of every text («как», "what") count for this part of their rarity.
 _COMMON = 0.3
 #: Imagined passages without any of the words: in a corpus of three, a word of one of them is rare all the same.
 _BACKGROUND = 100
-#: Strength at which a score is 0.5: 95 of 100 questions that have an answer pass it. Russian inflects, so fewer of a
-#: question's words are met.
-_CENTRE_RU, _CENTRE_EN = 0.92, 1.15
 _SLOPE = 4.0
-#: A passage in another script shares no words, so vectors decide alone; this similarity scores 0.5, and most
-#: passages of the right meaning stay below it: a wrong answer is worse than none.
-_FOREIGN, _FOREIGN_SLOPE = 0.36, 5.0
-#: Nor is it ever sure: a score of 0.6 at most, so that a passage with the question's own words comes first.
-_FOREIGN_MOST = 0.1
-#: Passages that are looked at closely (their sentences, their likeness to each other).
-CLOSELY = 24
+#: A passage in another script shares no words, so vectors decide alone, and are never sure: a score of 0.6 at most,
+#: so that a passage with the question's own words comes first.
+_FOREIGN_SLOPE, _FOREIGN_MOST = 1.5, 0.1
+#: Passages that are looked at closely (their sentences, their likeness to each other), and those that the second
+#: model is asked about.
+CLOSELY, SECOND = 24, 12
+#: The first model is sure of a passage this many times as strong as is enough, and so much stronger than the next:
+#: of 524 questions in each language two were answered from the wrong passage then, as the second model would have.
+_SURE, _AHEAD = 1.3, 0.3
 #: Words by which a passage's script is told.
 _TELLING = 60
 #: Passages that share this part of their stems say the same.
@@ -49,15 +52,20 @@ _SAME = 0.9
 
 @dataclass(frozen=True)
 class Item:
-    """A chunk (its id) or a Q&A pair (minus its id) as it is searched; `vector` is None where it is not known.
+    """A chunk (its id) or a Q&A pair (minus its id) as it is searched.
 
-    `cosine` is the likeness to the question that the item was looked up for, where the lookup told it.
+    `vector` is its mean direction and `parts` are its sentences' (`meaning.py`), `second` those of the second model;
+    None where they are not known. `cosine` is the likeness to the question that the item was looked up for, where the
+    lookup told it; `digest` proves that what else is stored under its id is of the same text.
     """
 
     id: int
     sentences: list[list[str]]
     vector: NDArray[np.float32] | None
     cosine: float | None = None
+    parts: bytes | None = None
+    second: bytes | None = None
+    digest: int | None = None
 
     def likeness(self, vector: NDArray[np.float32]) -> float:
         """The cosine to a question's vector; 0 where nothing is known of it."""
@@ -110,6 +118,7 @@ class Ranked:
         self.items = items
         self.lexicon = lexicon
         self._matrix = np.zeros((len(items), dim), dtype=np.float32)
+        self._unknown = [row for row, item in enumerate(items) if item.vector is None and item.cosine is None]
         self._told = {row: item.cosine for row, item in enumerate(items) if item.cosine is not None}
         for row, item in enumerate(items):
             if item.vector is not None:
@@ -119,12 +128,35 @@ class Ranked:
         self._cyrillic = np.fromiter((_is_cyrillic(i.sentences) for i in items), dtype=bool, count=len(items))
         self._postings = _postings(items, only)
 
-    def best(self, question: Question, limit: int, similarity: Callable[[Any], Any]) -> list[tuple[Item, float]]:
-        """The best passages with their scores, best first, none saying the same as a better one."""
-        import numpy as np
+    def best(
+        self,
+        question: Question,
+        limit: int,
+        first: Scale,
+        second: Scale | None = None,
+        complete: Callable[[Sequence[Item]], Sequence[Item]] | None = None,
+    ) -> list[tuple[Item, float]]:
+        """The best passages with their scores, best first, none saying the same as a better one.
 
+        With `second` the second model is asked where the first leaves a doubt and knows the best few; `complete`
+        brings its vectors where items were made without them.
+        """
         if not self.items:
             return []
+        found = self._looked_at(question, first)
+        centre = first.centre(is_cyrillic=question.is_cyrillic)
+        if second is not None and _in_doubt(found, centre):
+            ahead = [one.item for one in found[:SECOND]]
+            closer = _closer(found, complete(ahead) if complete else ahead, question, second)
+            if closer:
+                found, centre = closer, second.centre(is_cyrillic=question.is_cyrillic)
+        kept = _distinct([(one.item, one.strength) for one in found], limit)
+        return [(item, _score(strength - centre)) for item, strength in kept]
+
+    def _looked_at(self, question: Question, first: Scale) -> list[_Seen]:
+        """The best by the first model, strongest first."""
+        import numpy as np
+
         weights = self.lexicon.weights(question.stems)
         total = sum(weights.values()) or 1.0
         words = np.zeros(len(self.items), dtype=np.float32)
@@ -132,31 +164,51 @@ class Ranked:
             if stem in self._postings:
                 rows, counts = self._postings[stem]
                 words[rows] += weight * counts * (_K1 + 1) / (counts + self._norms[rows])
-        cosines = self._matrix @ question.vector
-        cosines[list(self._told)] = list(self._told.values())
-        alike = similarity(cosines)
-        strength = words / total + _SIMILARITY * alike
-        beyond = _FOREIGN_SLOPE * (alike - _FOREIGN)
-        foreign = question.centre + np.where(
-            beyond > 0, _FOREIGN_MOST * (1 - np.exp(-np.maximum(beyond, 0) / _FOREIGN_MOST)), beyond
+        words /= total
+        means = self._matrix @ question.vector
+        means[list(self._told)] = list(self._told.values())
+        # Where there is no vector nothing is known, which is no reason to come after what is known to be unrelated.
+        means[self._unknown if np.any(question.vector) else slice(None)] = first.unrelated
+        # A passage in another script comes close by its vector alone.
+        rough = words + (means - first.unrelated) * first.step * np.where(
+            self._cyrillic == question.is_cyrillic, _LIKENESS, 2 * _LIKENESS
         )
-        is_foreign = self._cyrillic != question.is_cyrillic
-        rough = np.where(is_foreign, np.maximum(strength, foreign), strength)
         near = np.argpartition(-rough, CLOSELY)[:CLOSELY] if len(rough) > CLOSELY else np.arange(len(rough))
-        scored = []
-        for row in near:
-            fine = float(strength[row]) + _TOGETHER * _together(self.items[row].sentences, weights) / total
-            scored.append((max(fine, float(foreign[row])) if is_foreign[row] else fine, int(row)))
-        scored.sort(key=lambda pair: (-pair[0], self.items[pair[1]].id))
-        kept = _distinct([(self.items[row], strength) for strength, row in scored], limit)
-        return [(item, question.score(strength)) for item, strength in kept]
+        items = [self.items[row] for row in near.tolist()]
+        peaks = _peaks(items, means[near], question.vector)
+        found = []
+        for row, item, (mean, peak) in zip(near.tolist(), items, peaks, strict=True):
+            lexical = float(words[row]) + _TOGETHER * _together(item.sentences, weights) / total
+            is_foreign = bool(self._cyrillic[row] != question.is_cyrillic)
+            likeness = first.likeness(mean, peak)
+            strength = _strength(lexical + _LIKENESS * likeness, first, question, is_foreign=is_foreign)
+            found.append(_Seen(item, strength, lexical, likeness, is_foreign))
+        return sorted(found, key=_Seen.order)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A passage that was looked at: what its words say, and how like the question it is to the first model."""
+
+    item: Item
+    strength: float
+    lexical: float
+    likeness: float
+    is_foreign: bool
+
+    def order(self) -> tuple[float, int]:
+        return -self.strength, self.item.id
+
+
+#: Makes a question's vector.
+Embed = Callable[[str], "NDArray[np.float32]"]
 
 
 class Question:
     """A question as it is searched for. Its vector is made when it is first needed: words are looked up meanwhile."""
 
-    def __init__(self, text: str, embed: Callable[[str], NDArray[np.float32]]) -> None:
-        self._text, self._embed = text, embed
+    def __init__(self, text: str, embed: Embed, second: Embed | None = None) -> None:
+        self._text, self._embed, self._second = text, embed, second
         self.stems = list(dict.fromkeys(stems(text)))
         self.is_cyrillic = _is_cyrillic([self.stems])
 
@@ -164,13 +216,53 @@ class Question:
     def vector(self) -> NDArray[np.float32]:
         return self._embed(self._text)
 
-    @property
-    def centre(self) -> float:
-        return _CENTRE_RU if self.is_cyrillic else _CENTRE_EN
+    @cached_property
+    def second(self) -> NDArray[np.float32]:
+        """The second model's vector."""
+        return (self._second or self._embed)(self._text)
 
-    def score(self, strength: float) -> float:
-        """A strength as a score between 0 and 1; 0.5 is where answering begins."""
-        return 1 / (1 + math.exp(max(-60.0, min(60.0, _SLOPE * (self.centre - strength)))))
+
+def _in_doubt(found: Sequence[_Seen], centre: float) -> bool:
+    """Whether the first model is not sure which passage answers, or whether any does."""
+    if not found or found[0].is_foreign or found[0].strength < _SURE * centre:
+        return True
+    return len(found) > 1 and found[0].strength - found[1].strength < _AHEAD
+
+
+def _closer(found: Sequence[_Seen], completed: Sequence[Item], question: Question, second: Scale) -> list[_Seen] | None:
+    """The best few in the order of both models; None where the second does not know one of them yet."""
+    packed = [item.second for item in completed if item.second is not None]
+    if not packed or len(packed) < len(completed):
+        return None
+    again = []
+    for seen, item, (mean, peak) in zip(found, completed, cosines(packed, question.second), strict=False):
+        likeness = second.likeness(mean, peak)
+        strength = seen.lexical + _LIKENESS * likeness + _FIRST_BESIDE_SECOND * seen.likeness
+        strength = _strength(strength, second, question, is_foreign=seen.is_foreign)
+        again.append(_Seen(item, strength, seen.lexical, seen.likeness, seen.is_foreign))
+    return sorted(again, key=_Seen.order)
+
+
+def _strength(strength: float, scale: Scale, question: Question, *, is_foreign: bool) -> float:
+    """A strength that is enough at the same place whatever the scripts are."""
+    if not is_foreign:
+        return strength
+    beyond = _FOREIGN_SLOPE * (strength - scale.foreign)
+    if beyond > 0:
+        beyond = _FOREIGN_MOST * (1 - math.exp(-beyond / _FOREIGN_MOST))
+    return max(strength, scale.centre(is_cyrillic=question.is_cyrillic) + beyond)
+
+
+def _score(beyond: float) -> float:
+    """A strength's distance from what is enough, as a score between 0 and 1; 0.5 is where answering begins."""
+    return 1 / (1 + math.exp(max(-60.0, min(60.0, -_SLOPE * beyond))))
+
+
+def _peaks(items: Sequence[Item], means: NDArray[np.float32], vector: NDArray[np.float32]) -> list[tuple[float, float]]:
+    """The cosines of each item's mean and of its best sentence; one stands for both where sentences are not known."""
+    known = [item.parts for item in items if item.parts]
+    best = iter(cosines(known, vector) if known else ())
+    return [(mean, next(best)[1] if item.parts else mean) for item, mean in zip(items, means.tolist(), strict=True)]
 
 
 def _postings(

@@ -1,8 +1,9 @@
-"""The index on disk: LanceDB with a vector and the stems of every chunk and Q&A pair.
+"""The index on disk: LanceDB with the vectors and the stems of every chunk and Q&A pair.
 
 It is a cache of what the database holds, and may be deleted at any time. One table for each embedder; rows are
-`(item_id, assistant_id, document_id, digest, stems, vector)`, where `item_id` is a chunk's id or minus a Q&A pair's,
-and `digest` is of the embedded text: databases use ids again, so an id alone does not prove that a row is current.
+`(item_id, assistant_id, document_id, digest, stems, vector, parts)`, where `item_id` is a chunk's id or minus a Q&A
+pair's, `digest` is of the embedded text (databases use ids again, so an id alone does not prove that a row is current),
+and `parts` are the vectors of its sentences (`meaning.py`).
 Stems are ours (Russian and English in one column, parted by spaces), so Lance's index only splits them.
 Filters hold nothing but integers of our own.
 """
@@ -40,6 +41,8 @@ _KEEP = timedelta(hours=1)
 _ROWS_FOR_CLUSTERS = 20_000
 #: Clusters that a query looks into, of about one for every 400 rows: recall 0.98 at 5 ms for 100,000 rows.
 _PROBES = 24
+#: What a lookup brings of a row, beside its vector or its distance.
+_COLUMNS = ("item_id", "stems", "parts", "digest")
 
 
 class IndexBroken(Exception):
@@ -56,17 +59,38 @@ class Row:
     digest: int
     sentences: list[list[str]]
     vector: NDArray[np.float32]
+    parts: bytes
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is stored of one item."""
+
+    digest: int
+    vector: NDArray[np.float32]
+    parts: bytes
 
 
 class VectorStore:
     """One embedder's table. Reads are safe from any thread; writes queue behind one lock of the whole box."""
 
-    def __init__(self, uri: str, lock_file: Path, embedder_id: str, dim: int, *, keep: timedelta = _KEEP) -> None:
+    def __init__(
+        self,
+        uri: str,
+        lock_file: Path,
+        embedder_id: str,
+        dim: int,
+        *,
+        keep: timedelta = _KEEP,
+        is_searched: bool = True,
+    ) -> None:
         """Nothing is opened before the first use. `lock_file` is shared by all processes of this box.
 
-        Versions of the table are kept for `keep`, for readers that still look at them.
+        Versions of the table are kept for `keep`, for readers that still look at them. A table that is not searched
+        but looked up by ids alone needs no clusters.
         """
-        self.name = f"{embedder_id}_{dim}"
+        self.name = f"{embedder_id}_{dim}_parts"
+        self._is_searched = is_searched
         self._uri, self._dim, self._lock_file, self._keep = uri, dim, lock_file, keep
         self._lock = threading.RLock()
         self._writer = threading.RLock()
@@ -130,15 +154,28 @@ class VectorStore:
         where = None if assistant_id is None else f"assistant_id = {int(assistant_id)}"
         return int(self._do(lambda table: table.count_rows(where)))
 
-    def load(self, assistant_id: int) -> tuple[dict[int, tuple[int, int]], NDArray[np.float32]]:
-        """All of an assistant's vectors: item id → (digest, row of the matrix), and the matrix."""
-        columns = ["item_id", "digest", "vector"]
-        found = self._do(
-            lambda table: table.search().where(f"assistant_id = {int(assistant_id)}").select(columns).to_arrow()
-        )
-        ids, digests = found["item_id"].to_pylist(), found["digest"].to_pylist()
-        places = {item: (digest, row) for row, (item, digest) in enumerate(zip(ids, digests, strict=True))}
-        return places, self._as_matrix(found)
+    def load(self, assistant_id: int) -> dict[int, Known]:
+        """All of an assistant's rows by item id."""
+        return self._known(f"assistant_id = {int(assistant_id)}")
+
+    def items(self, item_ids: Sequence[int], assistant_id: int) -> dict[int, Known]:
+        """The rows of some of an assistant's items."""
+        if not item_ids:
+            return {}
+        return self._known(f"assistant_id = {int(assistant_id)} AND item_id IN ({_integers(item_ids)})")
+
+    def _known(self, where: str) -> dict[int, Known]:
+        columns = ["item_id", "digest", "vector", "parts"]
+        found = self._do(lambda table: table.search().where(where).select(columns).to_arrow())
+        matrix = self._as_matrix(found)
+        rows = enumerate(_columns(found, "item_id", "digest", "parts"))
+        return {item: Known(digest, matrix[row], packed) for row, (item, digest, packed) in rows}
+
+    def digests(self, assistant_id: int) -> dict[int, int]:
+        """Item id → digest of all of an assistant's rows."""
+        where = f"assistant_id = {int(assistant_id)}"
+        found = self._do(lambda table: table.search().where(where).select(["item_id", "digest"]).to_arrow())
+        return dict(_columns(found, "item_id", "digest"))
 
     def ids(self) -> list[tuple[int, int]]:
         """(assistant, item) of every row."""
@@ -167,22 +204,23 @@ class VectorStore:
             vector = question.vector
             by_vector = self._do(lambda table: _near(table, vector, where, limit))
             found = {
-                item: Item(item, _sentences(text), None, 1 - distance)
-                for item, text, distance in _columns(by_vector, "item_id", "stems", "_distance")
+                item: Item(item, _sentences(text), None, 1 - distance, packed, None, digest)
+                for item, text, packed, digest, distance in _columns(by_vector, *_COLUMNS, "_distance")
             }
             if by_words is not None:
                 rows = by_words.result()
                 matrix = self._as_matrix(rows)
-                for row, (item, text) in enumerate(_columns(rows, "item_id", "stems")):
+                for row, (item, text, packed, digest) in enumerate(_columns(rows, *_COLUMNS)):
                     if item not in found:
-                        found[item] = Item(item, _sentences(text), matrix[row])
+                        found[item] = Item(item, _sentences(text), matrix[row], None, packed, None, digest)
         return list(found.values())
 
     def compact(self) -> None:
         """Join small files, drop old versions, bring indexes up to date; cluster the vectors where they are many."""
         with self._writing():
             self._tidy()
-            self._do(self._cluster)
+            if self._is_searched:
+                self._do(self._cluster)
 
     def reset(self) -> None:
         """Throw the table away and begin with an empty one: the way out of broken files."""
@@ -259,7 +297,7 @@ class VectorStore:
         return import_lancedb().connect(self._uri)
 
     def _make(self, connection: Any) -> Any:
-        from lancedb.index import FTS, Bitmap
+        from lancedb.index import FTS, Bitmap, BTree
 
         table = connection.create_table(self.name, schema=self._schema(), exist_ok=True)
         words = FTS(
@@ -272,6 +310,7 @@ class VectorStore:
         )
         table.create_index("stems", config=words)
         table.create_index("assistant_id", config=Bitmap())
+        table.create_index("item_id", config=BTree())
         return table
 
     def _schema(self) -> Any:
@@ -283,6 +322,7 @@ class VectorStore:
                 *((name, pyarrow.int64()) for name in names),
                 ("stems", pyarrow.string()),
                 ("vector", pyarrow.list_(pyarrow.float32(), self._dim)),
+                ("parts", pyarrow.binary()),
             ]
         )
 
@@ -299,6 +339,7 @@ class VectorStore:
                 "digest": [r.digest for r in rows],
                 "stems": ["\n".join(" ".join(sentence) for sentence in r.sentences) for r in rows],
                 "vector": pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(flat), self._dim),
+                "parts": [r.parts for r in rows],
             },
             schema=self._schema(),
         )
@@ -330,7 +371,7 @@ def require_avx2(cpuinfo: Path = Path("/proc/cpuinfo")) -> None:
 
 def _near(table: Any, vector: NDArray[np.float32], where: str, limit: int) -> Any:
     query = table.search(vector, vector_column_name="vector").distance_type("dot").nprobes(_PROBES)
-    return query.where(where, prefilter=True).limit(limit).select(["item_id", "stems", "_distance"]).to_arrow()
+    return query.where(where, prefilter=True).limit(limit).select([*_COLUMNS, "_distance"]).to_arrow()
 
 
 def _worded(table: Any, question: Question, where: str, limit: int) -> Any:
@@ -339,7 +380,7 @@ def _worded(table: Any, question: Question, where: str, limit: int) -> Any:
     # As a class of pydantic's its defaults are not seen by type checkers.
     match: Any = queries.MatchQuery
     query = table.search(match(" ".join(question.stems), "stems"), query_type="fts").where(where, prefilter=True)
-    return query.limit(limit).select(["item_id", "stems", "vector", "_score"]).to_arrow()
+    return query.limit(limit).select([*_COLUMNS, "vector", "_score"]).to_arrow()
 
 
 def _columns(table: Any, *names: str) -> Iterator[Any]:

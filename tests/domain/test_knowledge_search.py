@@ -19,6 +19,7 @@ from replyx.knowledge.corpus import Corpus
 from replyx.knowledge.embedders import make_embedder
 from replyx.knowledge.index import Index
 from replyx.knowledge.knowledge import Knowledge
+from replyx.knowledge.layers import Layer
 from replyx.knowledge.vectors import Row, VectorStore, require_avx2
 from replyx.knowledge.views import SearchResult
 from replyx.storage.database import Database
@@ -164,8 +165,9 @@ def test_memory_and_disk_give_the_same(shop: Library) -> None:
     _ask(shop.knowledge, shop, "где вы")
     embedder = make_embedder("use")
     store = VectorStore(shop.config.knowledge_uri, shop.config.data_dir / "knowledge.lock", embedder.id, embedder.dim)
-    disk = Index(Corpus(shop.db), store, embedder, in_memory=0)
-    memory = Index(Corpus(shop.db), store, embedder)
+    first, lock = Layer(Corpus(shop.db), store, embedder), shop.config.data_dir / "second.lock"
+    disk = Index(Corpus(shop.db), first, None, lock, in_memory=0)
+    memory = Index(Corpus(shop.db), first, None, lock)
 
     for question in ("Как вернуть товар?", "сколько едет заказ", "Where are you?", "погода"):
         found = []
@@ -254,7 +256,7 @@ def test_many_writes_leave_few_files(tmp_path: Path) -> None:
     store = VectorStore(str(tmp_path / "index"), tmp_path / "lock", "test", 4, keep=timedelta(milliseconds=1))
 
     for n in range(50):
-        store.add([Row(n, 1, n, n, [["слово"]], np.eye(4, dtype=np.float32)[n % 4])])
+        store.add([Row(n, 1, n, n, [["слово"]], np.eye(4, dtype=np.float32)[n % 4], b"\0" * 4)])
 
     assert store.count() == 50
     assert len([f for f in tmp_path.rglob("*") if f.is_file()]) < 100

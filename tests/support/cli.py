@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from replyx.cli.main import run
-from tests.support.processes import Finished
+from tests.support.processes import LEAN, Finished
 
 
 class Cli:
@@ -31,6 +31,7 @@ class Cli:
             "REPLYX_CONFIG": str(settings),
             "REPLYX_DATA_DIR": str(self.data_dir),
             "REPLYX_LANG": "en",
+            **LEAN,
             **environment,
         }
 

@@ -138,6 +138,10 @@ class Program:
         )
 
 
+#: What most tests do without: better vectors, whose making in the background takes a core for a while.
+LEAN = {"REPLYX_KNOWLEDGE__SECOND": "none"}
+
+
 class Box:
     """A place to run `replyx` in: an empty folder, and an environment that knows nothing of this machine."""
 
@@ -151,6 +155,7 @@ class Box:
             "LANG": "C.UTF-8",
             "PYTHONPATH": f"{_GUARDED}{os.pathsep}{REPOSITORY}",
             "PYTHONUNBUFFERED": "1",
+            **LEAN,
             **environment,
         }
         self._programs: list[Program] = []

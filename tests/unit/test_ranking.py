@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from replyx.knowledge.meaning import Scale
 from replyx.knowledge.ranking import Item, Lexicon, Question, Ranked
 from replyx.knowledge.words import key_of, sentences, stems
 
@@ -16,7 +17,9 @@ def _ranked(*texts: str, vectors: list[list[float]] | None = None) -> Ranked:
 
 
 def _ask(ranked: Ranked, text: str, vector: tuple[float, float] = (0.0, 0.0)) -> list[tuple[int, float]]:
-    found = ranked.best(Question(text, lambda _: np.array(vector, dtype=np.float32)), 6, lambda cosine: cosine)
+    found = ranked.best(
+        Question(text, lambda _: np.array(vector, dtype=np.float32)), 6, Scale(russian=0.95, english=1.15, foreign=0.5)
+    )
     return [(item.id, score) for item, score in found]
 
 

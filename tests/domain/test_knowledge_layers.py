@@ -1,0 +1,142 @@
+"""Two layers of vectors: the first answers at once, the second is filled in the background and makes it better."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from replyx.config.settings import Config
+from replyx.events.memory import MemoryBus
+from replyx.knowledge.embedders import make_embedder
+from replyx.knowledge.knowledge import Knowledge
+from replyx.knowledge.meaning import cosines, mean_of, pack, parts, unpack
+from replyx.knowledge.vectors import VectorStore
+from replyx.storage.database import Database
+from tests.conftest import Configure
+from tests.domain.library import Library
+from tests.support.clock import MovableClock
+
+_SHOP = """# Доставка
+Доставка по городу бесплатна. В другие города заказ едет от трёх до семи дней.
+
+# Возврат
+Товар можно вернуть за 14 дней, если сохранён чек. Деньги приходят на карту за три дня.
+
+# Оплата
+Мы принимаем карты «Мир», наличные и переводы по номеру телефона.
+"""
+
+
+@pytest.fixture
+def config(configure: Configure) -> Config:
+    return configure(REPLYX_KNOWLEDGE__SECOND="e5")
+
+
+@pytest.fixture
+def library(sqlite_db: Database, bus: MemoryBus, clock: MovableClock, config: Config) -> Library:
+    return Library(sqlite_db, bus, clock, config)
+
+
+def _second(library: Library) -> VectorStore:
+    embedder = make_embedder("e5")
+    lock = library.config.data_dir / "knowledge.lock"
+    return VectorStore(library.config.knowledge_uri, lock, embedder.id, embedder.dim, is_searched=False)
+
+
+def _wait_for(store: VectorStore, rows: int) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        store.refresh()
+        if store.count() == rows:
+            return
+        assert time.monotonic() < deadline, f"{store.count()} rows"
+        time.sleep(0.05)
+
+
+def test_the_second_layer_is_filled_behind_answers_and_follows_what_is_deleted(library: Library) -> None:
+    document = library.teach(_SHOP, "shop.md")
+    pair = library.knowledge.add_qa(library.owner, library.assistant, "Где вы находитесь?", "В Казани.")
+
+    assert library.knowledge.search(library.assistant, "как вернуть деньги за товар").passages[0].heading == "Возврат"
+
+    _wait_for(_second(library), 4)
+    library.knowledge.delete_qa(library.owner, pair.id)
+    library.knowledge.delete_document(library.owner, document.id)
+    library.knowledge.compact()
+    _wait_for(_second(library), 0)
+    library.knowledge.close()
+
+
+def test_a_doubt_is_settled_by_the_second_layer_in_memory_and_on_disk_alike(library: Library) -> None:
+    library.teach(_SHOP, "shop.md")
+    lean = library.another_process(_without_second(library))
+    library.knowledge.refine(library.assistant)
+    question = "How can I get my money back?"
+
+    ours = library.knowledge.search(library.assistant, question)
+    alone = lean.search(library.assistant, question)
+
+    assert ours.passages[0].heading == alone.passages[0].heading == "Возврат"
+    assert ours.top_score != alone.top_score, "the second layer was asked"
+    assert library.knowledge.refine(library.assistant) == 0, "nothing is made twice"
+
+
+def test_a_rebuilt_index_has_both_layers_and_gives_equal_answers(library: Library) -> None:
+    library.teach(_SHOP, "shop.md")
+    library.knowledge.refine(library.assistant)
+    before = _scored(library.knowledge, library)
+
+    library.knowledge.rebuild()
+
+    assert _scored(library.knowledge, library) == before
+    assert _scored(library.another_process(), library) == before
+
+
+def test_a_broken_second_layer_stops_no_answer(library: Library) -> None:
+    library.teach(_SHOP, "shop.md")
+    library.knowledge.refine(library.assistant)
+    for file in (Path(library.config.knowledge_uri) / f"{_second(library).name}.lance").rglob("*"):
+        if file.is_file():
+            file.write_bytes(b"broken")
+
+    found = library.another_process().search(library.assistant, "как вернуть товар")
+
+    assert found.passages[0].heading == "Возврат"
+
+
+def test_texts_are_parted_into_sentences_and_short_ones_join_the_next() -> None:
+    text = "Да. Доставка по городу бесплатна для всех заказов. В другие города заказ едет от трёх до семи дней."
+
+    assert parts(text) == [
+        "Да. Доставка по городу бесплатна для всех заказов.",
+        "В другие города заказ едет от трёх до семи дней.",
+    ]
+    assert parts("Нет") == ["Нет"]
+    assert parts("") == [""]
+    assert len(parts("Ещё одно предложение, которое кончается точкой здесь. " * 60)) <= 12
+
+
+def test_packed_vectors_keep_their_directions() -> None:
+    vectors = np.random.default_rng(1).standard_normal((3, 16)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    assert np.allclose(unpack(pack(vectors), 16), vectors, atol=0.01)
+    (mean, peak), (own, same) = cosines([pack(vectors), pack(vectors[:1])], vectors[1])
+    assert mean == pytest.approx(float(mean_of(vectors) @ vectors[1]), abs=0.01)
+    assert peak == pytest.approx(1, abs=0.01)
+    assert own == pytest.approx(same)
+
+
+def _without_second(library: Library) -> Config:
+    from dataclasses import replace
+
+    return replace(library.config, knowledge=replace(library.config.knowledge, second="none"))
+
+
+def _scored(knowledge: Knowledge, library: Library) -> list[list[tuple[int | None, float]]]:
+    questions = ("Как вернуть товар?", "доставка", "What about payment?")
+    found = [knowledge.search(library.assistant, question) for question in questions]
+    return [[(p.chunk_id, round(p.score, 4)) for p in one.passages] for one in found]
