@@ -10,7 +10,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .ONESHELL:
 .NOTPARALLEL:
-.PHONY: help up test check fuzz chaos bench docs lock packages clean
+.PHONY: help up test check fuzz chaos kills machines bench docs lock packages clean
 
 PYTHON ?= python3
 ARGS ?=
@@ -46,6 +46,12 @@ fuzz: $(DEVELOPMENT) $(FUZZ) ## schemathesis over a running server, 20,000 cases
 
 chaos: packages $(DEVELOPMENT) ## 10,000 messages while everything is killed 200 times; ARGS="--seed 7 --database sqlite"
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+kills: packages $(DEVELOPMENT) ## a process dies at every commit of a message's life, every call fails; takes three quarters of an hour
+	@$(BIN)/python -m tests.kills $(ARGS)
+
+machines: packages $(DEVELOPMENT) ## parts of ReplyX beside models of them, long walks with ever new steps; takes a quarter of an hour
+	@$(BIN)/python -m pytest -q --hypothesis-profile=long -o faulthandler_timeout=0 tests/machines $(ARGS)
 
 bench: $(DEVELOPMENT) ## the figures of docs/architecture.md, each beside its floor
 	@$(BIN)/python -m bench $(ARGS)

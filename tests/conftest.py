@@ -26,6 +26,8 @@ guard.install()
 # The same examples on every machine, and no limit on time: two cores may be busy.
 settings.register_profile("replyx", derandomize=True, deadline=None)
 settings.load_profile("replyx")
+# `make machines`: new examples at every run, and more of them.
+settings.register_profile("long", derandomize=False, deadline=None)
 
 #: Seconds that tests wait for a lock or a connection, as the product's default.
 _TIMEOUT = 5.0

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from itertools import count
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from replyx.billing.ledger import Ledger
 from replyx.config.settings import Config
@@ -14,6 +13,7 @@ from replyx.errors import Conflict, InsufficientBalance, InvalidAmount
 from replyx.storage.accounts import User
 from replyx.storage.billing import Hold
 from replyx.storage.database import Database
+from tests.machines.running import run_machine
 from tests.support.clock import MovableClock
 
 AMOUNTS = st.integers(1, 60_00)
@@ -118,17 +118,4 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 def test_movements_in_any_order_keep_every_rule(db: Database, clock: MovableClock, config: Config) -> None:
-    class Machine(LedgerMachine):
-        pass
-
-    Machine.db, Machine.clock, Machine.ledger = db, clock, Ledger(db, clock, config)
-    run_state_machine_as_test(
-        Machine,
-        settings=settings(
-            max_examples=15,
-            stateful_step_count=25,
-            deadline=None,
-            database=None,
-            suppress_health_check=[HealthCheck.too_slow],
-        ),
-    )
+    run_machine(LedgerMachine, examples=6, long=400, db=db, clock=clock, ledger=Ledger(db, clock, config))
