@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from replyx.llm.ai_tokens import AiTokens
+from replyx.llm.breaker import OPEN_AFTER
 from replyx.llm.views import KeyOutcome, KeyVerdict, ReservedKey
 from replyx.security.secretbox import SecretBox
 from replyx.storage.ai_tokens import AiToken
@@ -35,6 +36,8 @@ class Key:
     this_month: int = 0
     is_active: bool = True
     rests: bool = False
+    #: Troubles in a row.
+    failures: int = 0
 
     def fits(self, model: str) -> bool:
         within = (not self.daily or self.today < self.daily) and (not self.monthly or self.this_month < self.monthly)
@@ -80,9 +83,11 @@ class KeysMachine(RuleBasedStateMachine):
             return
         best = min(fit, key=lambda key: (key.priority, key.today, key.id))
         assert taken is not None
-        assert taken.id == best.id
+        assert (taken.id, taken.failures) == (best.id, best.failures)
         best.today += 1
         best.this_month += 1
+        # The one call that may try whether it works again.
+        best.rests = best.failures >= OPEN_AFTER
         self.reserved.append(taken)
 
     @precondition(lambda self: self.reserved)
@@ -90,13 +95,31 @@ class KeysMachine(RuleBasedStateMachine):
     def report(self, which: int, verdict: KeyVerdict) -> None:
         used = self.reserved[which % len(self.reserved)]
         self.pool.report(used, KeyOutcome(verdict, "it said so", retry_after=900))
-        for key in self.keys:
-            if key.id != used.id or not key.is_active:
-                continue
+        for key in self._in_use(used):
             if verdict is KeyVerdict.REFUSED:
                 key.is_active = False
-            elif verdict is not KeyVerdict.REJECTED:
+            elif verdict is KeyVerdict.REJECTED:
+                # The server is well: it was the request.
+                self._settle(key, used)
+            else:
                 key.rests = True
+            if verdict is KeyVerdict.TROUBLE:
+                key.failures = max(key.failures, used.failures + 1)
+
+    @precondition(lambda self: self.reserved)
+    @rule(which=WHICH, is_done=st.booleans())
+    def end_well(self, which: int, is_done: bool) -> None:
+        """A call came to its end, or was given up from our side."""
+        used = self.reserved[which % len(self.reserved)]
+        if is_done:
+            self.pool.settle(used)
+        else:
+            self.pool.abandon(used)
+        for key in self._in_use(used):
+            if is_done:
+                self._settle(key, used)
+            elif used.failures >= OPEN_AFTER:
+                key.rests = False
 
     @rule()
     def rests_end(self) -> None:
@@ -120,7 +143,8 @@ class KeysMachine(RuleBasedStateMachine):
         key = self.keys[which % len(self.keys)]
         self.pool.set_active(key.id, active)
         key.is_active = active
-        key.rests = key.rests and not active
+        if active:
+            key.rests, key.failures = False, 0
 
     @precondition(lambda self: self.keys)
     @rule(which=WHICH, daily=LIMITS)
@@ -137,7 +161,7 @@ class KeysMachine(RuleBasedStateMachine):
         was_refused = bool(self.pool.get(key.id).disabled_reason)
         self.pool.update(key.id, token=f"sk-{next(self.numbers):020}")
         key.is_active = key.is_active or was_refused
-        key.rests = False
+        key.rests, key.failures = False, 0
         self.reserved = [used for used in self.reserved if used.id != key.id]
 
     @precondition(lambda self: self.keys)
@@ -153,6 +177,14 @@ class KeysMachine(RuleBasedStateMachine):
             view = shown[key.id]
             assert (view.daily_usage, view.monthly_usage, view.is_active) == (key.today, key.this_month, key.is_active)
         assert self.pool.models() == {name for key in self.keys if key.is_active for name in key.models}
+
+    def _in_use(self, used: ReservedKey) -> list[Key]:
+        """The key that a call was made with, unless it was switched off or removed meanwhile."""
+        return [key for key in self.keys if key.id == used.id and key.is_active]
+
+    def _settle(self, key: Key, used: ReservedKey) -> None:
+        if used.failures:
+            key.rests, key.failures = False, 0
 
 
 def test_the_key_that_is_used_next_is_the_right_one_whatever_happened(db: Database, clock: MovableClock) -> None:
