@@ -154,8 +154,7 @@ def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bo
     writing = Writing(db, outbox, queue, ledger, time, plugins)
     handoffs = Handoffs(db, outbox, writing, time)
     assistants = Assistants(db, bus, time, box, config, engines.check_model, engines.default_model)
-    dialogs = Dialogs(db, bus, outbox, writing, time)
-    drafting = Drafting(knowledge, engines, config)
+    dialogs, drafting = Dialogs(db, bus, outbox, writing, time), Drafting(knowledge, engines, config)
     return App(
         config=config,
         clock=time,
