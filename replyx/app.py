@@ -15,6 +15,7 @@ from replyx.accounts.accounts import Accounts
 from replyx.accounts.sealed import Sealed
 from replyx.accounts.tokens import Tokens
 from replyx.assistants.assistants import Assistants
+from replyx.backup.keeping import Backups
 from replyx.billing.ledger import Ledger
 from replyx.billing.registration import Registration
 from replyx.billing.top_ups import TopUps
@@ -87,6 +88,7 @@ class App:
     plugins: Host
     idempotency: IdempotencyKeys
     sealed: Sealed
+    backups: Backups
     _limiter: Any = None
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -185,6 +187,7 @@ def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bo
         plugins=plugins,
         idempotency=IdempotencyKeys(db, box),
         sealed=Sealed(db, time, config),
+        backups=Backups(db, time, config),
     )
 
 

@@ -251,6 +251,13 @@ class AlreadyRunning(ReplyXError):
     ru, en = "ReplyX уже работает с этим каталогом данных", "ReplyX already runs on this data directory"
 
 
+class BackupUnusable(ReplyXError):
+    """A backup cannot be restored; the message says why."""
+
+    code = "BACKUP_UNUSABLE"
+    ru, en = "Резервную копию не восстановить", "The backup cannot be restored"
+
+
 class UniqueViolation(Conflict):
     """A natural key is taken; `storage` raises it in place of the driver's error."""
 

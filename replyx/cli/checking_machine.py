@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from replyx.cli.findings import Finding, fault, good, refused, warning
+from replyx.clock import SystemClock
 from replyx.errors import AddressInUse, ReplyXError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def machine_findings(config: Config) -> list[Finding]:
     """What is wrong around the program."""
     found = [_data_dir(config.data_dir), _secret_key(config)]
     if config.data_dir.is_dir():
-        found.append(_disk(config.data_dir))
+        found += [_disk(config.data_dir), _backup(config)]
     return [*found, _processor(), _port(config), _redis(config)]
 
 
@@ -71,6 +72,19 @@ def _disk(folder: Path) -> Finding:
     if free < _TOO_LITTLE:
         return fault("disk", ru, en, f"du -sh {folder}/*")
     return warning("disk", ru, en, f"du -sh {folder}/*") if free < _LITTLE else good("disk", ru, en)
+
+
+def _backup(config: Config) -> Finding:
+    from replyx.backup.keeping import list_backups
+
+    newest = next(iter(list_backups(config)), None)
+    if newest is None:
+        return warning("backup", "копий ещё нет", "there is none yet", "replyx db backup")
+    hours = (SystemClock().now() - newest.created_at).total_seconds() / 3600
+    ru, en = f"{newest.path.name}, {hours:.0f} ч назад", f"{newest.path.name}, {hours:.0f} h ago"
+    if hours > 2 * (config.backup.every_hours or 24):
+        return warning("backup", ru, en, "replyx db backup")
+    return good("backup", ru, en)
 
 
 def _processor() -> Finding:

@@ -21,7 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("replyx.cli.doctor", "Say what is wrong with this installation, and the command that mends it."),
     "status": ("replyx.cli.status", "Show what runs, the queue and the counts."),
     "ask": ("replyx.cli.ask", "Ask an assistant a question; the answer is streamed, with its sources."),
-    "db": ("replyx.cli.db", "Make, migrate and check the database."),
+    "db": ("replyx.cli.db", "Make, migrate, check, back up, restore and move the database."),
     "users": ("replyx.cli.users", "Users and administrators."),
     "tokens": ("replyx.cli.tokens", "AI tokens: keys to OpenAI-compatible APIs."),
     "models": ("replyx.cli.models", "Models that assistants may use, and the local model files."),

@@ -1,13 +1,23 @@
-"""`replyx db`: make, migrate and check the database."""
+"""`replyx db`: make, migrate, check, back up, restore and move the database."""
 
 from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from replyx.cli.commands import group
-from replyx.cli.flags import AsJson
+from replyx.cli.flags import AsJson, Yes
 
-app = group("Make, migrate and check the database.")
+if TYPE_CHECKING:
+    from replyx.backup.making import Made
+    from replyx.backup.restoring import Restored
+    from replyx.config.settings import Config
+    from replyx.storage.database import Database
+
+app = group("Make, migrate, check, back up, restore and move the database.")
 
 
 @app.command()
@@ -81,6 +91,199 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
     print_findings(found, as_json=as_json)
     if has_fault(found):
         raise typer.Exit(ExitCode.EXIT_FAILED)
+
+
+@app.command()
+def backup(
+    ctx: typer.Context,
+    to: Annotated[
+        Path | None,
+        typer.Argument(metavar="PATH", help="A file, or a folder; else `backup.folder`.", show_default=False),
+    ] = None,
+    with_secrets: Annotated[
+        bool, typer.Option("--with-secrets", help="The master key and replyx.toml too, under a passphrase.")
+    ] = False,
+    passphrase_stdin: Annotated[
+        bool, typer.Option("--passphrase-stdin", help="Read the passphrase from the first line of standard input.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write dialogs, ledger, documents and settings into one file, while everything runs."""
+    from replyx.backup.making import make_backup
+    from replyx.cli.asking import ask_secret
+    from replyx.cli.output import print_json
+    from replyx.cli.progress import bars
+    from replyx.clock import SystemClock
+    from replyx.storage.schema import require_schema
+
+    passphrase = None
+    if with_secrets or passphrase_stdin:
+        flag = "--passphrase-stdin"
+        passphrase = ask_secret(
+            "Пароль копии", "Passphrase of the backup", from_stdin=passphrase_stdin, flag=flag, confirm=True
+        )
+    config, now = ctx.obj.load(), SystemClock().now()
+    with ctx.obj.database() as database, bars(shown=not as_json) as shown:
+        require_schema(database)
+        path = _place(config, to, now)
+        made = make_backup(database, config, path, now=now, passphrase=passphrase, progress=shown.count(path.name))
+    if as_json:
+        print_json({"file": str(made.path.resolve()), "bytes": made.bytes, "rows": made.rows, "files": made.files})
+    else:
+        _say_made(made, with_secrets=passphrase is not None)
+
+
+@app.command()
+def restore(
+    ctx: typer.Context,
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.", show_default=False)],
+    replace: Annotated[bool, typer.Option("--replace", help="Even where the database holds data.")] = False,
+    passphrase_stdin: Annotated[
+        bool,
+        typer.Option("--passphrase-stdin", help="Secrets too; the passphrase is on standard input."),
+    ] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a backup back, from either kind of database to either; the whole of it is checked first."""
+    from replyx.backup.restoring import Restore
+    from replyx.cli.asking import ask_secret, require_consent
+    from replyx.cli.lock import hold_data_dir
+    from replyx.cli.output import print_json
+    from replyx.cli.progress import bars
+
+    passphrase = None
+    if passphrase_stdin:
+        passphrase = ask_secret("Пароль", "Passphrase", from_stdin=True, flag="--passphrase-stdin")
+    config = ctx.obj.load()
+    with hold_data_dir(config.data_dir), bars(shown=not as_json) as shown:
+        plan = Restore(path, config, shown.count(path.name))
+        if _is_in_use(ctx, replace=replace):
+            require_consent(
+                "Данные в базе будут заменены копией. Продолжить?", "The backup replaces the data. Go on?", yes=yes
+            )
+        restored = plan.run(passphrase)
+    with ctx.obj.app() as services, bars(shown=not as_json) as shown:
+        chunks = services.knowledge.rebuild(None, shown.count("LanceDB"))
+    if as_json:
+        settings = str(restored.settings) if restored.settings else None
+        print_json(
+            {
+                "created_at": restored.created_at, "rows": restored.rows, "files": restored.files, "chunks": chunks,
+                "same_key": restored.same_key, "settings": settings,
+            }
+        )  # fmt: skip
+    else:
+        _say_restored(restored, chunks)
+
+
+@app.command()
+def move(
+    ctx: typer.Context,
+    url_stdin: Annotated[
+        bool, typer.Option("--url-stdin", help="Read the other database's URL from the first line of standard input.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Copy everything into another, empty database: from SQLite to PostgreSQL or back. This one stays as it is."""
+    from replyx.backup.moving import move as copy
+    from replyx.cli.asking import ask_secret
+    from replyx.cli.lock import hold_data_dir
+    from replyx.cli.output import hint, print_json, say
+    from replyx.cli.progress import bars
+
+    url = ask_secret(
+        "Адрес новой базы, postgresql://…", "URL of the new database, postgresql://…", from_stdin=url_stdin,
+        flag="--url-stdin",
+    )  # fmt: skip
+    config = ctx.obj.load()
+    with hold_data_dir(config.data_dir), ctx.obj.database() as database, bars(shown=not as_json) as shown:
+        _refuse_running(database)
+        rows = copy(database, url, config.database.timeout, shown.count("rows"))
+    if as_json:
+        print_json({"rows": rows})
+    else:
+        say(f"Перенесено строк: {sum(rows.values())}", f"Rows moved: {sum(rows.values())}")
+        hint(
+            "Впишите новый адрес в database.url и запустите: replyx doctor",
+            "Put the new URL into database.url, then run: replyx doctor",
+        )
+
+
+def _place(config: Config, to: Path | None, now: datetime) -> Path:
+    from replyx.backup.keeping import backup_folder
+    from replyx.backup.making import file_name
+
+    folder = backup_folder(config) if to is None else to
+    if to is not None and not to.is_dir():
+        return to
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder / file_name(now)
+
+
+def _is_in_use(ctx: typer.Context, *, replace: bool) -> bool:
+    """Whether the database holds data; it may only where `replace`."""
+    from replyx.errors import Conflict
+    from replyx.storage.portable import is_empty
+    from replyx.storage.schema import schema_status
+
+    with ctx.obj.database() as database:
+        if not schema_status(database).applied:
+            return False
+        _refuse_running(database)
+        if is_empty(database):
+            return False
+    if not replace:
+        raise Conflict(
+            "В базе уже есть данные. Чтобы заменить их копией, добавьте --replace.",
+            "The database holds data already. To replace it by the backup, add --replace.",
+        )
+    return True
+
+
+def _refuse_running(database: Database) -> None:
+    from replyx.clock import SystemClock
+    from replyx.errors import AlreadyRunning
+    from replyx.tasks.beats import Beats
+
+    alive = [beat.name for beat in Beats(database, SystemClock()).list() if beat.alive]
+    if alive:
+        raise AlreadyRunning(
+            f"ReplyX работает ({', '.join(alive)}). Остановите его: systemctl stop replyx.target",
+            f"ReplyX runs ({', '.join(alive)}). Stop it first: systemctl stop replyx.target",
+        )
+
+
+def _say_made(made: Made, *, with_secrets: bool) -> None:
+    from replyx.cli.output import hint, say
+
+    size = f"{made.bytes / 1_048_576:.1f}"
+    say(
+        f"{made.path}: {size} МиБ, строк {made.rows}, файлов {made.files}",
+        f"{made.path}: {size} MiB, {made.rows} rows, {made.files} files",
+    )
+    if not with_secrets:
+        hint(
+            "Главного ключа в копии нет: храните secret.key отдельно или добавьте --with-secrets.",
+            "The master key is not inside: keep secret.key elsewhere, or add --with-secrets.",
+        )
+
+
+def _say_restored(restored: Restored, chunks: int) -> None:
+    from replyx.cli.output import hint, say
+
+    say(
+        f"Восстановлено на {restored.created_at}: строк {restored.rows}, файлов {restored.files}, фрагментов {chunks}",
+        f"Restored as of {restored.created_at}: {restored.rows} rows, {restored.files} files, {chunks} chunks",
+    )
+    if restored.settings is not None:
+        hint(f"Настройки из копии: {restored.settings}", f"The backup's settings: {restored.settings}")
+    if not restored.same_key:
+        hint(
+            "Главный ключ другой: ключи ИИ и токены ботов не открыть. Верните secret.key и перезапустите.",
+            "The master key is another one: AI keys and bot tokens cannot be opened. Bring secret.key back, restart.",
+        )
+    hint("Проверить: replyx db check", "To check: replyx db check")
 
 
 def _migrate(ctx: typer.Context, as_json: bool) -> None:

@@ -17,6 +17,7 @@ from replyx.cli.language import choose, language
 from replyx.errors import (
     AddressInUse,
     AlreadyRunning,
+    BackupUnusable,
     ConfigError,
     DatabaseUnavailable,
     NotFound,
@@ -35,6 +36,7 @@ _CODES: dict[type[BaseException], ExitCode] = {
     SchemaOutdated: ExitCode.EXIT_SCHEMA,
     AddressInUse: ExitCode.EXIT_PORT,
     AlreadyRunning: ExitCode.EXIT_RUNNING,
+    BackupUnusable: ExitCode.EXIT_FAILED,
     ReplyXError: ExitCode.EXIT_REFUSED,
     OSError: ExitCode.EXIT_FAILED,
     KeyboardInterrupt: ExitCode.EXIT_INTERRUPTED,

@@ -192,6 +192,13 @@ class ModelsSettings:
 
 
 @dataclass(frozen=True)
+class BackupSettings:
+    every_hours: int = setting(24, "Hours between backups that the worker makes; 0: none.", low=0)
+    keep: int = setting(7, "How many of them are kept; older ones are deleted.", low=1)
+    folder: str = setting("", "Where they go; empty: `backups` in the data directory. Best on another disk.")
+
+
+@dataclass(frozen=True)
 class DemoSettings:
     enabled: bool = setting(
         True, "Whether /demo shows the first administrator's first assistant to anyone who can reach it."
@@ -222,6 +229,7 @@ class Config:
     knowledge: KnowledgeSettings = field(default_factory=KnowledgeSettings)
     outgoing: OutgoingSettings = field(default_factory=OutgoingSettings)
     models: ModelsSettings = field(default_factory=ModelsSettings)
+    backup: BackupSettings = field(default_factory=BackupSettings)
     demo: DemoSettings = field(default_factory=DemoSettings)
     plugins: PluginsSettings = field(default_factory=PluginsSettings)
     origin: dict[str, str] = field(default_factory=dict, compare=False)

@@ -73,6 +73,27 @@ def migrate(db: Database) -> list[str]:
         return applied
 
 
+def migrate_to(db: Database, name: str) -> None:
+    """Apply what is pending up to migration `name`, as the ReplyX of its time would have; for rows of that time."""
+    with db.connection():
+        _runner(db).up(target=name)
+
+
+def drop_everything(db: Database) -> None:
+    """Remove every table of ReplyX from PostgreSQL, with the functions of their triggers; inside a transaction."""
+    own = [*(table._meta.table_name for table in ALL_TABLES), "schema_migration"]  # noqa: SLF001 - no other way
+    tables = [name for name in db.native.get_tables() if name in own]
+    functions = db.native.execute_sql(
+        "SELECT DISTINCT p.oid::regprocedure::text FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid"
+        " JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND c.relname = ANY(%s)",
+        (tables,),
+    ).fetchall()
+    for name in tables:
+        db.native.execute_sql(f'DROP TABLE "{name}" CASCADE')
+    for (function,) in functions:
+        db.native.execute_sql(f"DROP FUNCTION {function}")
+
+
 def require_schema(db: Database) -> None:
     """Refuse to start on a schema that is not this program's.
 

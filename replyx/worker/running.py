@@ -69,6 +69,7 @@ def _upkeep(app: App) -> list[Job]:
         Job("old audit lines", 600, lambda: app.accounts.audit.purge(app.config.accounts.audit_days)),
         Job("idempotency keys that expired", 600, app.idempotency.purge),
         Job("knowledge index", 600, app.knowledge.compact),
+        Job("backup", 600, app.backups.make_due),
     ]
 
 

@@ -15,7 +15,7 @@ from tests.unit.sources import Source, is_module, sources
 LAYERS = (
     ("errors", "types", "clock", "log"), ("config",), ("security",), ("storage",), ("events",), ("tasks",), ("llm",),
     ("plugins",), ("accounts",), ("billing",), ("assistants",), ("knowledge",), ("dialogs",), ("webhooks",),
-    ("app",), ("server", "bots", "worker"), ("testing",), ("cli",), ("__main__",),
+    ("backup",), ("app",), ("server", "bots", "worker"), ("testing",), ("cli",), ("__main__",),
 )  # fmt: skip
 
 EDGES = ("server", "bots", "worker")

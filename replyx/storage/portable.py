@@ -1,0 +1,164 @@
+"""All rows in a form that both databases give and take: for backups, and for moving from SQLite to PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import peewee
+
+from replyx.storage.database import Database, Table
+from replyx.storage.processes import ProcessBeat
+from replyx.storage.schema import ALL_TABLES, schema_status
+
+#: Tables that are carried over, referred-to ones first. What runs at the moment is no concern of tomorrow.
+PORTABLE: tuple[type[Table], ...] = tuple(table for table in ALL_TABLES if table is not ProcessBeat)
+
+#: Rows and values that one statement inserts, at most; SQLite takes 32,766 values.
+_BATCH, _VALUES = 500, 30_000
+
+
+@contextmanager
+def snapshot(db: Database) -> Iterator[None]:
+    """One moment of the database for all reads of the block, whatever others write meanwhile.
+
+    Raises:
+        DatabaseUnavailable: no connection, or it broke.
+    """
+    with db.connection(), db.native.atomic("DEFERRED") if db.is_sqlite else db.native.atomic():
+        if not db.is_sqlite:
+            db.native.execute_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            db.native.execute_sql("SET LOCAL statement_timeout = 0")
+        yield
+
+
+def schema_of(db: Database) -> list[str]:
+    """Names of the applied migrations, oldest first: rows fit where the same ones are applied."""
+    return list(schema_status(db).applied)
+
+
+def name_of(table: type[Table]) -> str:
+    """The table's name in the database."""
+    name: str = table._meta.table_name  # noqa: SLF001 - peewee has no other way
+    return name
+
+
+def columns_of(table: type[Table]) -> list[str]:
+    """Names of the table's columns, in the order of `read_rows`."""
+    return [field.column_name for field in table._meta.sorted_fields]  # noqa: SLF001 - as above
+
+
+def count_rows(db: Database) -> dict[str, int]:
+    """How many rows each table has; inside `snapshot`."""
+    names = [name_of(table) for table in PORTABLE]
+    count = "SELECT count(*) FROM {}"
+    return {name: db.native.execute_sql(count.format(_quoted(name))).fetchone()[0] for name in names}
+
+
+def read_rows(db: Database, table: type[Table]) -> Iterator[list[Any]]:
+    """Every row as JSON values: numbers, text, truth values, null. Inside `snapshot`."""
+    fields = table._meta.sorted_fields  # noqa: SLF001 - as above
+    names = ", ".join(_quoted(field.column_name) for field in fields)
+    # Referred-to rows of the same table, as an operator's owner, stand before those that refer to them.
+    own = [_quoted(f.column_name) for f in fields if isinstance(f, peewee.ForeignKeyField) and f.rel_model is table]
+    order = f" ORDER BY {', '.join(f'{name} IS NOT NULL' for name in own)}" if own else ""
+    truths = [isinstance(field, peewee.BooleanField) for field in fields]
+    statement = f"SELECT {names} FROM {_quoted(name_of(table))}{order}"  # noqa: S608 - our own names, quoted
+    for row in _streamed(db, statement):
+        # SQLite keeps truth as 0 and 1.
+        yield [bool(v) if is_truth and v is not None else v for v, is_truth in zip(row, truths, strict=True)]
+
+
+@contextmanager
+def loading(db: Database) -> Iterator[None]:
+    """Inside a transaction: rows are taken as they come, with no trigger adding to them; then ids go on behind them."""
+    if not db.is_sqlite:
+        db.native.execute_sql("SET LOCAL statement_timeout = 0")
+    triggers = _switch_triggers_off(db)
+    yield
+    for statement in triggers:
+        db.native.execute_sql(statement)
+    if not db.is_sqlite:
+        # SQLite notes the highest id as it is inserted.
+        _continue_ids(db)
+
+
+def load_rows(db: Database, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    """Insert rows of `read_rows`, of this schema or an earlier one; inside `loading`. Returns how many.
+
+    Raises:
+        ValueError: a table or column that the database does not have, or a row of another length.
+    """
+    known = {column.name for column in db.native.get_columns(table)}
+    if not known.issuperset(columns):
+        raise ValueError(f"no such columns in {table}")
+    names = ", ".join(_quoted(name) for name in columns)
+    most = max(1, min(_BATCH, _VALUES // len(columns)))
+    batch: list[Sequence[Any]] = []
+    loaded = 0
+    for row in rows:
+        if len(row) != len(columns):
+            raise ValueError(f"a row of {table} has {len(row)} values")
+        batch.append(row)
+        if len(batch) == most:
+            loaded += _insert(db, table, names, batch)
+            batch = []
+    return loaded + (_insert(db, table, names, batch) if batch else 0)
+
+
+def is_empty(db: Database) -> bool:
+    """Whether nobody has used the database yet: no users, no dialogs, no money."""
+    with db.connection():
+        return not any(count_rows(db).values())
+
+
+def _insert(db: Database, table: str, names: str, batch: Sequence[Sequence[Any]]) -> int:
+    mark = "?" if db.is_sqlite else "%s"
+    row = f"({', '.join([mark] * len(batch[0]))})"
+    places = ", ".join([row] * len(batch))
+    statement = f"INSERT INTO {_quoted(table)} ({names}) VALUES {places}"  # noqa: S608 - names the database knows
+    db.native.execute_sql(statement, [value for values in batch for value in values])
+    return len(batch)
+
+
+def _streamed(db: Database, statement: str) -> Iterator[Sequence[Any]]:
+    if db.is_sqlite:
+        yield from db.native.execute_sql(statement)
+        return
+    # A cursor of the server's: psycopg2 would fetch all rows at once. "Hold", since peewee begins transactions by itself
+    # and psycopg2 believes that there is none; the cursor is closed before the end.
+    with db.native.connection().cursor("portable", withhold=True) as cursor:
+        cursor.itersize = 2000
+        cursor.execute(statement)
+        yield from cursor
+
+
+def _switch_triggers_off(db: Database) -> list[str]:
+    """Switches every trigger off; returns the statements that switch them on again."""
+    if not db.is_sqlite:
+        names = [_quoted(name) for name in db.native.get_tables()]
+        for name in names:
+            db.native.execute_sql(f"ALTER TABLE {name} DISABLE TRIGGER USER")
+        return [f"ALTER TABLE {name} ENABLE TRIGGER USER" for name in names]
+    found = db.native.execute_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY rowid")
+    triggers = list(found.fetchall())
+    for name, _ in triggers:
+        db.native.execute_sql(f"DROP TRIGGER {_quoted(name)}")
+    return [sql for _, sql in triggers]
+
+
+def _continue_ids(db: Database) -> None:
+    for table in db.native.get_tables():
+        for column in db.native.get_columns(table):
+            name = _quoted(table)
+            found = db.native.execute_sql("SELECT pg_get_serial_sequence(%s, %s)", (name, column.name)).fetchone()
+            if found[0] is None:
+                continue
+            highest = f"max({_quoted(column.name)})"
+            statement = f"SELECT setval(%s, greatest({highest}, 1), {highest} IS NOT NULL) FROM {name}"  # noqa: S608
+            db.native.execute_sql(statement, (found[0],))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
