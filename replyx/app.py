@@ -15,7 +15,6 @@ from replyx.accounts.accounts import Accounts
 from replyx.accounts.sealed import Sealed
 from replyx.accounts.tokens import Tokens
 from replyx.assistants.assistants import Assistants
-from replyx.backup.keeping import Backups
 from replyx.billing.ledger import Ledger
 from replyx.billing.registration import Registration
 from replyx.billing.top_ups import TopUps
@@ -88,7 +87,6 @@ class App:
     plugins: Host
     idempotency: IdempotencyKeys
     sealed: Sealed
-    backups: Backups
     _limiter: Any = None
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -143,7 +141,10 @@ def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bo
         migrate(db)
     require_schema(db)
     require_durability(db)
-    plugins, keys = load_plugins(config, time), load_master_keys(config)
+    return _wired(config, time, db, load_plugins(config, time), load_master_keys(config))
+
+
+def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple[bytes, ...]) -> App:
     bus = _bus(config)
     queue = DramatiqQueue(broker := make_broker(config))
     limiter: Limiter = RedisLimiter(config.redis.url, time) if config.redis.url else MemoryLimiter(time)
@@ -187,7 +188,6 @@ def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bo
         plugins=plugins,
         idempotency=IdempotencyKeys(db, box),
         sealed=Sealed(db, time, config),
-        backups=Backups(db, time, config),
     )
 
 

@@ -126,8 +126,8 @@ def _streamed(db: Database, statement: str) -> Iterator[Sequence[Any]]:
     if db.is_sqlite:
         yield from db.native.execute_sql(statement)
         return
-    # A cursor of the server's: psycopg2 would fetch all rows at once. "Hold", since peewee begins transactions by itself
-    # and psycopg2 believes that there is none; the cursor is closed before the end.
+    # A cursor of the server's: psycopg2 would fetch all rows at once. "Hold", since peewee begins transactions by
+    # itself and psycopg2 believes that there is none; the cursor is closed before the end.
     with db.native.connection().cursor("portable", withhold=True) as cursor:
         cursor.itersize = 2000
         cursor.execute(statement)

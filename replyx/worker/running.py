@@ -6,6 +6,7 @@ import logging
 import threading
 
 from replyx.app import App
+from replyx.backup.keeping import Backups
 from replyx.errors import ReplyXError
 from replyx.tasks.beats import BEAT_SECONDS, process_name
 from replyx.tasks.names import ANSWERS, KNOWLEDGE
@@ -69,7 +70,7 @@ def _upkeep(app: App) -> list[Job]:
         Job("old audit lines", 600, lambda: app.accounts.audit.purge(app.config.accounts.audit_days)),
         Job("idempotency keys that expired", 600, app.idempotency.purge),
         Job("knowledge index", 600, app.knowledge.compact),
-        Job("backup", 600, app.backups.make_due),
+        Job("backup", 600, Backups(app.db, app.clock, app.config).make_due),
     ]
 
 
