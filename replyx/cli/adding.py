@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     OnProgress = Callable[[IngestProgress], None]
 
 #: Files of a folder that are taken; a file that is named itself is always tried.
-SUFFIXES = (".pdf", ".md", ".markdown", ".html", ".htm", ".txt")
+SUFFIXES = (
+    ".pdf", ".docx", ".xlsx", ".pptx", ".odt", ".ods", ".epub", ".eml", ".csv", ".md", ".markdown", ".html", ".htm",
+    ".txt",
+)  # fmt: skip
 
 #: Seconds between looks into the record while a worker reads the document.
 _LOOK_SECONDS = 0.3

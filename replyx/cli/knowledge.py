@@ -29,7 +29,7 @@ def add(
     wait: Annotated[bool, typer.Option("--wait", help="Read them now; on a terminal this is so anyway.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Add PDF, Markdown, HTML and text files; exit code 1 where one failed, the others are added.
+    """Add PDF, office files, Markdown, HTML and text; exit code 1 where one failed, the others are added.
 
     Without --wait and without a terminal they are stored, and the running worker reads them.
     """

@@ -174,7 +174,8 @@ class KnowledgeSettings:
         10_737_418_240, "Most bytes of all documents of one tenant together; 0: as many as it likes.", low=0
     )
     parse_seconds: float = setting(60.0, "Longest time for reading one document.", low=1)
-    parse_memory_mb: int = setting(1024, "Most memory for reading one document, in MiB.", low=128)
+    parse_processor_seconds: float = setting(20.0, "Most processor time for reading one document.", low=1)
+    parse_memory_mb: int = setting(512, "Most memory for reading one document, in MiB.", low=128)
     passages: int = setting(6, "Passages that an engine is shown.", low=1, high=50)
 
 

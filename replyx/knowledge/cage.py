@@ -22,8 +22,8 @@ from replyx.plugins.uploads import TextExtractor
 
 logger = logging.getLogger(__name__)
 
-#: Longest line that is taken from the reader: all text of a document is one line.
-_MAX_LINE = 128 * 1024 * 1024
+#: Longest line that is taken from the reader, in bytes, and all of them together.
+_MAX_LINE, _MAX_TOLD = 1024 * 1024, 256 * 1024 * 1024
 #: Ends of a reader that hit its limits; any other unexpected end is the file's fault.
 _LIMITS = (-signal.SIGKILL, -signal.SIGXCPU, -signal.SIGALRM)
 
@@ -46,11 +46,11 @@ def read_document(
         cwd="/",
         env=_environment(),
     ) as child:
-        watch = threading.Timer(limits.parse_seconds, child.kill)
+        watch = threading.Timer(_seconds(kind, limits), child.kill)
         watch.daemon = True
         watch.start()
         try:
-            outcome = _listen(child, on_page)
+            outcome, blocks = _listen(child, on_page)
         finally:
             watch.cancel()
             child.kill()
@@ -59,16 +59,25 @@ def read_document(
     if "failed" in outcome:
         code = outcome["failed"]
         raise Unreadable(code if code in SENTENCES else "corrupt")
-    return Extract(tuple(Block(*row) for row in outcome["blocks"]), outcome["pages"])
+    return Extract(tuple(blocks), outcome["pages"], tuple(outcome["scanned"]))
 
 
 def _command(path: Path, kind: Format | TextExtractor, limits: KnowledgeSettings) -> list[str]:
-    reader = kind.value if isinstance(kind, Format) else kind.entry
+    seconds = _seconds(kind, limits)
+    work = {
+        "kind": kind.value if isinstance(kind, Format) else kind.entry,
+        "path": str(path),
+        "max_pages": limits.max_pages,
+        "memory_mb": limits.parse_memory_mb,
+        "processor_seconds": limits.parse_processor_seconds if isinstance(kind, Format) else seconds,
+        "seconds": seconds,
+    }
     # -P: the working directory is no place to import from.
-    return [
-        *(sys.executable, "-P", "-m", "replyx.knowledge.reader", reader, str(path)),
-        *(str(limits.max_pages), str(limits.parse_memory_mb), str(limits.parse_seconds)),
-    ]
+    return [sys.executable, "-P", "-m", "replyx.knowledge.reader", json.dumps(work)]
+
+
+def _seconds(kind: Format | TextExtractor, limits: KnowledgeSettings) -> float:
+    return limits.parse_seconds if isinstance(kind, Format) else max(limits.parse_seconds, kind.seconds)
 
 
 def _environment() -> dict[str, str]:
@@ -79,19 +88,29 @@ def _environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1"}
 
 
-def _listen(child: subprocess.Popen[bytes], on_page: Callable[[int, int], None]) -> dict[str, Any] | None:
-    """The reader's last word; None where it ended without one."""
+def _listen(
+    child: subprocess.Popen[bytes], on_page: Callable[[int, int], None]
+) -> tuple[dict[str, Any] | None, list[Block]]:
+    """The reader's last word, None where it ended without one; and the blocks that it told before."""
     assert child.stdout is not None  # noqa: S101
+    blocks: list[Block] = []
+    told = 0
     while line := child.stdout.readline(_MAX_LINE):
+        told += len(line)
         try:
             row = json.loads(line)
         except ValueError:
-            return {"failed": "too_heavy" if len(line) >= _MAX_LINE else "corrupt"}
-        if "page" not in row:
-            return dict(row)
-        on_page(row["page"], row["of"])
+            return {"failed": "too_heavy" if len(line) >= _MAX_LINE else "corrupt"}, blocks
+        if told > _MAX_TOLD:
+            return {"failed": "too_heavy"}, blocks
+        if "block" in row:
+            blocks.append(Block(*row["block"]))
+        elif "page" in row:
+            on_page(row["page"], row["of"])
+        else:
+            return dict(row), blocks
     child.wait()
-    return None
+    return None, blocks
 
 
 def _ended(returncode: int, path: Path) -> Unreadable:

@@ -33,6 +33,8 @@ class Extract:
 
     blocks: tuple[Block, ...]
     pages: int
+    #: Pages that are pictures without text: what is on them is not known.
+    scanned: tuple[int, ...] = ()
 
 
 def clean(text: str) -> str:

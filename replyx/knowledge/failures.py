@@ -24,6 +24,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Файл слишком тяжёл: на чтение не хватило отведённых времени или памяти. Разделите его на части.",
         "The file is too heavy: reading it took more time or memory than allowed. Split it into parts.",
     ),
+    "unpacks_too_large": (
+        "Файл распаковывается во много раз больше своего размера. Сохраните его заново без вложенных файлов.",
+        "The file unpacks to many times its size. Save it anew without files inside.",
+    ),
     "too_many_pages": (
         "В файле слишком много страниц (предел: knowledge.max_pages). Разделите его на части.",
         "The file has too many pages (the limit is knowledge.max_pages). Split it into parts.",

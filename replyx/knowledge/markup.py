@@ -7,6 +7,7 @@ from typing import Any
 
 from replyx.knowledge.extract import Block, Extract, as_heading, clean
 from replyx.knowledge.plain import decode
+from replyx.knowledge.tables import table_lines
 
 _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
 _CELLS = frozenset(("td", "th"))
@@ -27,7 +28,7 @@ _DECLARED = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([A-Za-z0-9_-]+)", re
 def read_html(data: bytes) -> Extract:
     """An HTML page; its encoding is declared in it or guessed."""
     found = _DECLARED.search(data[:4096])
-    return _from_html(decode(data, found.group(1).decode("ascii") if found else None))
+    return from_html(decode(data, found.group(1).decode("ascii") if found else None))
 
 
 def read_markdown(data: bytes) -> Extract:
@@ -35,10 +36,11 @@ def read_markdown(data: bytes) -> Extract:
     from markdown_it import MarkdownIt
 
     text = re.sub(r"\A---\n.*?\n---\n", "", decode(data).replace("\r\n", "\n"), flags=re.DOTALL)
-    return _from_html(MarkdownIt("commonmark").enable("table").render(text), with_addresses=True)
+    return from_html(MarkdownIt("commonmark").enable("table").render(text), with_addresses=True)
 
 
-def _from_html(html: str, *, with_addresses: bool = False) -> Extract:
+def from_html(html: str, *, with_addresses: bool = False) -> Extract:
+    """A page, or a piece of one; `with_addresses` keeps those of its links."""
     from selectolax.lexbor import LexborHTMLParser
 
     tree = LexborHTMLParser(html)
@@ -102,7 +104,10 @@ class _Walk:
         self._lines: list[str] = []
         self._pieces: list[str] = []
         self._owner: Any = None
+        #: The open table: its rows, which row is open, and whether the first one names the columns.
+        self._rows: list[list[str]] = []
         self._row: int | None = None
+        self._has_header = False
 
     def enter(self, owner: Any) -> None:
         """Text that follows belongs to `owner`."""
@@ -132,20 +137,26 @@ class _Walk:
         if tag in _CELLS:
             self._add_cell(text)
             return
-        self._row = None
+        self._end_table()
         self._lines.append(f"• {text}" if tag == "li" else text)
 
     def _add_cell(self, text: str) -> None:
         row = self._owner.parent.mem_id if self._owner.parent is not None else None
-        text = " ".join(text.split())
-        if row is not None and row == self._row and self._lines:
-            self._lines[-1] += f" | {text}"
-        else:
-            self._lines.append(text)
+        if not self._rows:
+            self._has_header = True
+        if row is None or row != self._row or not self._rows:
+            self._rows.append([])
+        if len(self._rows) == 1:
+            self._has_header = self._has_header and self._owner.tag == "th"
+        self._rows[-1].append(text)
         self._row = row
 
+    def _end_table(self) -> None:
+        self._lines += table_lines(self._rows, has_header=self._has_header)
+        self._rows, self._row = [], None
+
     def _end_block(self) -> None:
-        self._row = None
+        self._end_table()
         text = "\n".join(self._lines)
         self._lines = []
         if text:

@@ -7,12 +7,12 @@ it repairs files that pypdfium2 refuses, and the better text of the two is taken
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 from collections.abc import Callable
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from replyx.knowledge.extract import Block, Extract, as_heading, clean
@@ -52,14 +52,14 @@ def quality(text: str) -> float:
     return max(0.0, plausible / letters - spaced - 2 * garbage)
 
 
-def read_pdf(path: Path, max_pages: int, on_page: Callable[[int, int], None]) -> Extract:
+def read_pdf(data: bytes, max_pages: int, on_page: Callable[[int, int], None]) -> Extract:
     """The text of a PDF; `on_page(done, of)` is called as pages are read.
 
     Raises:
         Unreadable: encrypted, corrupt, too_many_pages, no_text.
     """
-    document = _open_pdfium(path)
-    second = _Second(path)
+    document = _open_pdfium(data)
+    second = _Second(data)
     count = len(document) if document is not None else second.pages
     if not count:
         raise Unreadable("corrupt")
@@ -78,7 +78,8 @@ def read_pdf(path: Path, max_pages: int, on_page: Callable[[int, int], None]) ->
     lines = [text.split("\n") for text in join_hyphens([clean(text) for text in texts])]
     pages = [Page(number, kept) for number, kept in enumerate(without_furniture(lines), 1)]
     blocks = outline_blocks(pages, sorted(outline, key=lambda entry: entry[1]))
-    return Extract(tuple(Block(b.text, b.page, as_heading(b.heading)) for b in blocks), count)
+    read = tuple(Block(b.text, b.page, as_heading(b.heading)) for b in blocks)
+    return Extract(read, count, tuple(n + 1 for n, text in enumerate(texts) if not text and _is_picture(document, n)))
 
 
 def _page_text(document: Any, second: _Second, index: int) -> str:
@@ -95,12 +96,28 @@ def _page_text(document: Any, second: _Second, index: int) -> str:
     return other if quality(other) > score else first
 
 
-def _open_pdfium(path: Path) -> Any:
+def _is_picture(document: Any, index: int) -> bool:
+    """Whether a page without text shows a picture: a scan, as far as one can tell."""
+    import pypdfium2
+    from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
+
+    if document is None:
+        return False
+    try:
+        page = document[index]
+        found = next(iter(page.get_objects(filter=[FPDF_PAGEOBJ_IMAGE], max_depth=3)), None) is not None
+        page.close()
+    except pypdfium2.PdfiumError:
+        return False
+    return found
+
+
+def _open_pdfium(data: bytes) -> Any:
     import pypdfium2
     from pypdfium2.raw import FPDF_ERR_PASSWORD
 
     try:
-        return pypdfium2.PdfDocument(path)
+        return pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) == FPDF_ERR_PASSWORD:
             raise Unreadable("encrypted") from error
@@ -143,8 +160,8 @@ def _pdfium_outline(document: Any) -> list[tuple[str, int]]:
 class _Second:
     """pypdf's view of the file, opened when it is first asked; a file that it cannot read has no pages."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, data: bytes) -> None:
+        self._data = data
         self.is_open = False
 
     @cached_property
@@ -153,7 +170,7 @@ class _Second:
 
         self.is_open = True
         try:
-            reader = pypdf.PdfReader(self._path)
+            reader = pypdf.PdfReader(io.BytesIO(self._data))
             if reader.is_encrypted and not reader.decrypt(""):
                 raise Unreadable("encrypted")
             _ = len(reader.pages)

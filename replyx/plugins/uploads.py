@@ -44,7 +44,7 @@ class TextExtractor:
     """A reader of one more format of documents.
 
     `read` is a function of the plugin's module, not a method: it is called in a process of its own, with bounded
-    memory and time, which knows no settings and no secrets and writes no files.
+    memory and time, which knows no settings and no secrets, writes no files and reaches no network.
     """
 
     #: What the documents' `content_type` becomes, such as `application/rtf`; at most 100 characters.
@@ -54,6 +54,8 @@ class TextExtractor:
     #: How such files begin; empty: anything.
     begins_with: bytes
     read: TextReader
+    #: Longest time that it may take for a file, in seconds; less than `knowledge.parse_seconds` changes nothing.
+    seconds: float = 0
 
     @property
     def entry(self) -> str:

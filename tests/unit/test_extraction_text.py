@@ -70,7 +70,7 @@ def test_html_keeps_headings_lists_and_tables_and_leaves_out_the_frame() -> None
     assert [(b.heading, b.text.split("\n")) for b in blocks] == [
         ("Магазин", ["Вступление."]),
         ("Доставка и оплата", ["Везём бесплатно", "по городу.", "• утром", "• вечером", "до 22:00"]),
-        ("Цены", ["Город | Цена", "Казань | 300 руб"]),
+        ("Цены", ["Город: Казань | Цена: 300 руб"]),
     ]
 
 
@@ -94,5 +94,5 @@ def test_markdown_keeps_headings_code_and_tables() -> None:
 
     assert [(b.heading, b.text.split("\n")) for b in blocks] == [
         ("Установка", ["Текст курсивом, ссылка (https://a.example/b).", "• раз", "• два"]),
-        ("Код", ["pip install x", "# не заголовок", "A | B", "1 | 2"]),
+        ("Код", ["pip install x", "# не заголовок", "A: 1 | B: 2"]),
     ]

@@ -1,0 +1,59 @@
+"""`make hostile`: the whole corpus against one service; ends with 1 where a file did anything but fail or be read."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sys
+import tempfile
+from collections import Counter
+
+from replyx.config.loading import load_config
+from replyx.events.memory import MemoryBus
+from replyx.storage.database import Database
+from replyx.storage.schema import migrate
+from tests.domain.library import Library
+from tests.hostile.corpus import corpus
+from tests.hostile.throwing import Elsewhere, Fate, throw_all
+from tests.support.clock import MovableClock
+
+_ENDS = ("refused", "failed", "completed")
+
+
+def main() -> int:
+    """Throw all files; print what was unusual, and the figures."""
+    with tempfile.TemporaryDirectory(prefix="replyx-hostile-") as folder:
+        config = load_config(None, {"REPLYX_DATA_DIR": folder})
+        db, bus = Database(f"sqlite:///{folder}/replyx.db", pool=5, timeout=5), MemoryBus()
+        migrate(db)
+        library = Library(db, bus, MovableClock(), config)
+        files = list(corpus())
+        library.teach("Слово о доставке.")
+        elsewhere = Elsewhere()
+        fates, ours = asyncio.run(throw_all(library.knowledge, library.owner, library.assistant, files))
+        machine = elsewhere.end()
+        still_answers = library.knowledge.search(library.assistant, "доставка").answerable
+        library.knowledge.close()
+        bus.close()
+        db.close()
+    _tell(fates)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    sys.stdout.write(
+        f"largest reader {peak} MiB; loop late at worst {ours.worst:.0f} ms, over 50 ms in {ours.share_over(50):.3%}; "
+        f"the machine alone {machine.worst:.0f} ms, {machine.share_over(50):.3%}; still answers: {still_answers}\n"
+    )
+    odd = [fate for fate in fates if fate.outcome not in _ENDS or (fate.outcome == "failed" and not fate.reason)]
+    return int(bool(odd) or len(fates) != len(files) or not still_answers)
+
+
+def _tell(fates: list[Fate]) -> None:
+    for fate in fates:
+        if fate.seconds > 5 or fate.outcome not in _ENDS:
+            sys.stdout.write(f"{fate.name:28} {fate.outcome:10} {fate.reason:18} {fate.seconds:5.1f} s\n")
+    counted = Counter((fate.outcome, fate.reason) for fate in fates)
+    for (outcome, reason), count in sorted(counted.items()):
+        sys.stdout.write(f"{count:4} {outcome} {reason}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
