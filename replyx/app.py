@@ -32,6 +32,7 @@ from replyx.dialogs.tenant import Tenants
 from replyx.dialogs.writing import Writing
 from replyx.errors import ConfigError
 from replyx.events.bus import Bus
+from replyx.events.figures import Figures
 from replyx.events.idempotency import IdempotencyKeys
 from replyx.events.memory import MemoryBus
 from replyx.events.outbox import Outbox
@@ -83,6 +84,7 @@ class App:
     answering: Answering
     evaluation: Evaluation
     census: Census
+    figures: Figures
     tenants: Tenants
     plugins: Host
     idempotency: IdempotencyKeys
@@ -152,7 +154,7 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
     tokens = Tokens(db, bus, time, *keys)
     accounts, ledger = Accounts(db, bus, time, tokens, config, box), Ledger(db, time, config)
     ai_tokens = AiTokens(db, time, box, config.zone)
-    engines, stream = Engines(config, ai_tokens, time), AnswerStream(bus, time)
+    engines, stream, figures = Engines(config, ai_tokens, time), AnswerStream(bus, time), Figures()
     knowledge = Knowledge(db, bus, time, queue, config, plugins)
     writing = Writing(db, outbox, queue, ledger, time, plugins)
     handoffs = Handoffs(db, outbox, writing, time)
@@ -181,9 +183,10 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
         sessions=Sessions(db, tokens, time, config),
         inbox=Inbox(db, writing, handoffs, config),
         handoffs=handoffs,
-        answering=Answering(db, bus, stream, queue, writing, handoffs, drafting, ledger, time, config),
+        answering=Answering(db, bus, stream, queue, writing, handoffs, drafting, ledger, time, config, figures),
         evaluation=Evaluation(db, knowledge, engines),
         census=Census(db, time),
+        figures=figures,
         tenants=Tenants(db, accounts, ledger, assistants, knowledge, dialogs),
         plugins=plugins,
         idempotency=IdempotencyKeys(db, box),

@@ -200,6 +200,13 @@ class BackupSettings:
 
 
 @dataclass(frozen=True)
+class MetricsSettings:
+    token: str = setting(
+        "", "What Prometheus sends as a bearer token to read `/metrics`; empty: only from this machine.", secret=True
+    )
+
+
+@dataclass(frozen=True)
 class DemoSettings:
     enabled: bool = setting(
         True, "Whether /demo shows the first administrator's first assistant to anyone who can reach it."
@@ -231,6 +238,7 @@ class Config:
     outgoing: OutgoingSettings = field(default_factory=OutgoingSettings)
     models: ModelsSettings = field(default_factory=ModelsSettings)
     backup: BackupSettings = field(default_factory=BackupSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     demo: DemoSettings = field(default_factory=DemoSettings)
     plugins: PluginsSettings = field(default_factory=PluginsSettings)
     origin: dict[str, str] = field(default_factory=dict, compare=False)

@@ -26,6 +26,7 @@ from replyx.dialogs.writing import OPEN_STATES, Writing
 from replyx.errors import EngineFailed, InsufficientBalance, NotFound, ReplyXError
 from replyx.events import catalogue
 from replyx.events.bus import Bus
+from replyx.events.figures import Figures
 from replyx.events.stream import AnswerStream
 from replyx.llm.engine import Turn
 from replyx.storage.database import Database
@@ -80,7 +81,9 @@ class Answering:
         ledger: Ledger,
         clock: Clock,
         config: Config,
+        figures: Figures,
     ) -> None:
+        self._figures = figures
         self._db, self._bus, self._stream, self._queue = db, bus, stream, queue
         self._writing, self._handoffs, self._drafting = writing, handoffs, drafting
         self._ledger, self._clock, self._config = ledger, clock, config
@@ -259,6 +262,7 @@ class Answering:
                 self._settle(claim, "discarded")
                 return None, None
             message = self._deliver(dialog, claim, draft)
+            self._count(reply, draft.outcome, draft.engine)
             if reply.upto_seq > upto:
                 self._writing.owe_reply(dialog, upto + 1, reply.upto_seq)
             return message, None
@@ -322,6 +326,7 @@ class Answering:
                 )
                 Reply.update(last_error=error[:300]).where(Reply.id == claim.reply_id).execute()
                 self._settle(claim, "pending")
+                self._db.after_commit(self._figures.retried)
                 if not retryable or claim.attempt >= self._config.answers.attempts:
                     self._apologise(dialog, reply, HandoffReason.FAILED)
                     return
@@ -345,6 +350,11 @@ class Answering:
             sources=[],
         )
         self._handoffs.request_locked(dialog, reason)
+        self._count(reply, Outcome.UNAVAILABLE, EngineName.EXTRACTIVE)
+
+    def _count(self, reply: Reply, outcome: Outcome, engine: EngineName) -> None:
+        waited = (self._clock.now() - reply.created_at).total_seconds()
+        self._db.after_commit(lambda: self._figures.answered(str(outcome), str(engine), max(0.0, waited)))
 
 
 def _claiming(db: Database, seconds: float) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,12 @@ from peewee import fn
 from replyx.billing.money import rubles
 from replyx.clock import Clock
 from replyx.dialogs.writing import OPEN_STATES
+from replyx.storage.ai_tokens import AiToken
 from replyx.storage.assistants import Assistant
-from replyx.storage.billing import LedgerTransfer
-from replyx.storage.database import Database
+from replyx.storage.billing import Hold, LedgerTransfer
+from replyx.storage.database import Database, Table
 from replyx.storage.dialogs import Dialog, Reply
+from replyx.storage.knowledge import Document
 from replyx.types import Json
 
 
@@ -65,6 +67,42 @@ class Census:
         if not count:
             return 0, 0.0
         return int(count), max(0.0, (self._clock.now() - oldest).total_seconds())
+
+    def handoffs(self) -> dict[str, int]:
+        """Dialogs by the state of their handoff, of those that have one."""
+        with self._db.connection():
+            return _states(Dialog, Dialog.handoff_status, Dialog.handoff_status != "none")
+
+    def open_holds(self) -> tuple[int, int]:
+        """How many holds are open, and how many kopecks they hold."""
+        with self._db.connection():
+            found = Hold.select(fn.COUNT(Hold.id), fn.SUM(Hold.amount)).where(Hold.state == "open").tuples().first()
+        return int(found[0]), int(found[1] or 0)
+
+    def documents(self) -> dict[str, int]:
+        """Documents by state."""
+        with self._db.connection():
+            return _states(Document, Document.status)
+
+    def ai_keys(self) -> dict[str, int]:
+        """AI keys by what they can do now."""
+        with self._db.connection():
+            keys: list[Any] = list(AiToken.select(AiToken.is_active, AiToken.cooling_until).tuples())
+        now = self._clock.now()
+        states = ["off" if not on else "resting" if until and until > now else "ready" for on, until in keys]
+        return {state: states.count(state) for state in ("ready", "resting", "off")}
+
+    def ai_key_calls(self) -> dict[str, int]:
+        """Calls of each AI key on the day that it was last used."""
+        with self._db.connection():
+            calls: Iterable[Any] = AiToken.select(AiToken.name, AiToken.daily_usage).tuples()
+            return dict(calls)
+
+
+def _states(table: type[Table], column: Any, where: Any = None) -> dict[str, int]:
+    query = table.select(column, fn.COUNT(column)).group_by(column)
+    counted: Iterable[Any] = (query if where is None else query.where(where)).tuples()
+    return dict(counted)
 
 
 def _count_by(owner: Any, counted: Any, ids: list[int]) -> dict[int, int]:

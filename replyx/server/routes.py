@@ -19,6 +19,7 @@ from replyx.server.rest import (
     documents,
     health,
     knowledge,
+    metrics,
     payments,
     users,
     widget,
@@ -102,6 +103,7 @@ ROUTES: tuple[Endpoint, ...] = (
 
     Endpoint(GET, "/healthz", ANONYMOUS, health.alive, "Whether the process lives", limit=Limit.NONE, answer=answers.Status),
     Endpoint(GET, "/readyz", ANONYMOUS, health.ready, "Whether it can do its work", limit=Limit.NONE, answer=admin_answers.Readiness),
+    Endpoint(GET, "/metrics", ANONYMOUS, metrics.show, "Figures for Prometheus; from this machine, or with its token", limit=Limit.NONE, in_schema=False),
     Endpoint(GET, "/openapi.json", ANONYMOUS, show_openapi, "This description", limit=Limit.NONE, answer=answers.FreeObject, errors=(404,)),
 
     Endpoint(GET, "/docs", ANONYMOUS, pages.docs, "The description as a page", limit=Limit.NONE, in_schema=False),

@@ -10,6 +10,7 @@ from replyx.backup.keeping import Backups
 from replyx.errors import ReplyXError
 from replyx.tasks.beats import BEAT_SECONDS, process_name
 from replyx.tasks.names import ANSWERS, KNOWLEDGE
+from replyx.types import Json
 from replyx.worker.actors import answers, knowledge
 from replyx.worker.reoffer import DocumentOffers
 from replyx.worker.schedule import Job, Schedule
@@ -53,13 +54,16 @@ def run_worker(app: App, stop: threading.Event) -> None:
 def _sweepers(app: App, name: str) -> list[Job]:
     """Short work that must not wait. The beat stands last: it says that the others were done."""
     offers = DocumentOffers(app.knowledge.due_documents, app.queue, app.clock)
-    detail = {"threads": app.config.answers.threads}
     return [
         Job("answers that wait", 1, app.answering.sweep),
         Job("documents that wait", 2, offers.offer),
         Job("holds that expired", 10, app.ledger.release_expired),
-        Job("sign of life", BEAT_SECONDS, lambda: app.beats.beat(name, ROLE, detail)),
+        Job("sign of life", BEAT_SECONDS, lambda: app.beats.beat(name, ROLE, _detail(app))),
     ]
+
+
+def _detail(app: App) -> Json:
+    return {"threads": app.config.answers.threads, "figures": app.figures.as_json()}
 
 
 def _upkeep(app: App) -> list[Job]:

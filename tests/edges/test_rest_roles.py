@@ -18,6 +18,7 @@ TABLE = {
         POST /api/payments/{provider}/callback
         GET /healthz
         GET /readyz
+        GET /metrics
         GET /openapi.json
         GET /docs
         GET /

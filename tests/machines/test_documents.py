@@ -116,8 +116,9 @@ class DocumentsMachine(RuleBasedStateMachine):
         with self.library.db.connection():
             chunks = {row.id for row in Chunk.select(Chunk.id)}
             files = {row.storage_name for row in Document.select()}
-        if self.library.knowledge._store.is_open:
-            assert {item for _, item in self.library.knowledge._store.ids()} <= chunks
+        for layer in self.library.knowledge._index.layers:
+            if layer.store.is_open:
+                assert {item for _, item in layer.store.ids()} <= chunks
         # Made with the first upload.
         uploads = self.library.config.data_dir / "uploads"
         assert {file.name for file in uploads.glob("*")} == files
