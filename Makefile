@@ -10,7 +10,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .ONESHELL:
 .NOTPARALLEL:
-.PHONY: help up test check fuzz hostile chaos kills machines bench docs lock packages clean
+.PHONY: help up test check fuzz hostile chaos kills machines bugs coverage mutation bench docs lock packages clean
 
 PYTHON ?= python3
 ARGS ?=
@@ -55,6 +55,15 @@ machines: packages $(DEVELOPMENT) ## parts of ReplyX beside models of them, long
 
 hostile: $(DEVELOPMENT) ## over two hundred files that attack whoever reads them, and what becomes of each
 	@$(BIN)/python -m tests.hostile
+
+bugs: packages $(DEVELOPMENT) ## faults that are put into a copy of the code must be seen by its tests; takes ten minutes
+	@$(BIN)/python -m tests.strength bugs $(ARGS)
+
+coverage: packages $(DEVELOPMENT) ## every line and branch of ledger, accounts, inbox and outbox is passed by their own tests
+	@$(BIN)/python -m tests.strength coverage
+
+mutation: packages $(DEVELOPMENT) ## a thousand small changes of the same parts, and which of them no test sees; takes an hour
+	@$(BIN)/python -m tests.strength mutation $(ARGS)
 
 bench: $(DEVELOPMENT) ## the figures of docs/architecture.md, each beside its floor
 	@$(BIN)/python -m bench $(ARGS)

@@ -41,7 +41,7 @@ class Paying:
         most = price.highest(self._config.answers.max_tokens)
         if not most:
             return Held(None, price, 0)
-        self._keep_cap(dialog, most)
+        self._keep_cap(dialog, reply, most)
         return Held(self._ledger.hold(dialog.user_id, most, f"reply:{reply.id}:{reply.fence}"), price, most)
 
     def settle(self, dialog: Dialog, reply_id: int, held: Held, draft: Draft) -> None:
@@ -62,13 +62,16 @@ class Paying:
             assistant_id=dialog.assistant_id,
         )
 
-    def _keep_cap(self, dialog: Dialog, most: int) -> None:
-        """Refuse what could pass the day's cap; answers under way count with their highest price."""
+    def _keep_cap(self, dialog: Dialog, reply: Reply, most: int) -> None:
+        """Refuse what could pass the day's cap; other answers under way count with their highest price.
+
+        What a try of this reply had held that died is released already, and must not count beside the new one.
+        """
         cap = dialog.assistant.daily_cap
         if cap is None:
             return
         midnight = self._clock.now().astimezone(self._config.zone).replace(hour=0, minute=0, second=0, microsecond=0)
-        is_held = (Reply.state == "working") & Reply.hold_id.is_null(False)
+        is_held = (Reply.state == "working") & Reply.hold_id.is_null(False) & (Reply.id != reply.id)
         under_way = Reply.select().join(Dialog).where(is_held & (Dialog.assistant == dialog.assistant_id)).count()
         if self._ledger.spent_since(dialog.assistant_id, midnight) + (under_way + 1) * most > cap:
             raise InsufficientBalance("Дневной предел ассистента исчерпан.", "The assistant's daily cap is reached.")

@@ -9,9 +9,10 @@ from collections.abc import Callable
 import pytest
 
 from replyx.dialogs.access import access_dialog
+from replyx.dialogs.drafting import Draft
 from replyx.storage.dialogs import Reply
 from replyx.testing.llm_answers import Scenario
-from replyx.types import SYSTEM, Sender
+from replyx.types import SYSTEM, EngineName, Outcome, Sender
 from tests.support.desk import Desk
 
 PRICE = 500
@@ -92,6 +93,28 @@ def test_a_worker_thought_dead_changes_nothing_when_it_wakes(desk: Desk) -> None
     assert desk.said(dialog, Sender.ASSISTANT) == ["Ответ второго"]
     assert desk.money() == (100_000 - PRICE, 0)
     assert desk.app.ledger.verify().ok
+
+
+def test_a_worker_thought_dead_cannot_commit_while_the_next_one_works(desk: Desk) -> None:
+    dialog = desk.open_dialog()
+    receipt = desk.say(dialog, "Сколько стоит доставка?")
+    assert receipt.reply_id is not None
+    answering = desk.app.answering
+    first = answering._claim(receipt.reply_id)
+    with desk.app.db.transaction():
+        Reply.update(lease_until=0).where(Reply.id == receipt.reply_id).execute()
+    second = answering._claim(receipt.reply_id)
+    assert first is not None
+    assert second is not None
+    draft = Draft("Ответ.", Outcome.ANSWERED, EngineName.REMOTE, is_paid=True)
+    assert answering._commit(first, draft, first.upto_seq, may_restart=False) == (None, None)
+    answering._failed(first, "it woke up", retryable=False)
+    answering._give_up(first)
+    assert desk.said(dialog, Sender.ASSISTANT) == []
+    assert desk.money() == (100_000 - PRICE, PRICE)
+    message, _ = answering._commit(second, draft, second.upto_seq, may_restart=False)
+    assert message is not None
+    assert desk.money() == (100_000 - PRICE, 0)
 
 
 def test_take_and_reply_at_the_same_moment_never_both_win(desk: Desk) -> None:

@@ -91,6 +91,25 @@ def test_keywords_are_whole_words_with_their_endings(text: str, found: bool) -> 
     assert mentions_keyword(text, ["оператор", "talk to a human"]) is found
 
 
+def test_a_keyword_of_no_words_calls_nobody() -> None:
+    assert not mentions_keyword("есть тут кто?", ["", "!!"])
+    assert mentions_keyword("есть тут кто?", ["", "кто"])
+
+
+def test_a_switched_off_assistant_says_nothing_and_calls_a_person(desk: Desk) -> None:
+    dialog = desk.open_dialog()
+    desk.app.assistants.update(desk.owner, desk.assistant.id, {"is_active": False})
+    assert desk.say(dialog, "Сколько стоит доставка?").reply_id is None
+    view = desk.app.dialogs.get(desk.owner, dialog)
+    assert (view.handoff_status, view.handoff_reason) == ("requested", "policy")
+    assert view.handoff_note == "Сколько стоит доставка?"
+    assert desk.event_types(dialog) == ["new_message", "handoff_requested"]
+
+
+def test_listeners_of_nothing_have_missed_nothing(desk: Desk) -> None:
+    assert desk.app.outbox.heads([]) == {}
+
+
 def test_asking_again_for_a_person_changes_nothing(desk: Desk) -> None:
     dialog = desk.open_dialog()
     for _ in range(3):

@@ -10,6 +10,7 @@ from replyx.billing.pricing import Price, price_for
 from replyx.config.loading import load_config
 from replyx.errors import ValidationFailed
 from replyx.events.audit import AuditFilter
+from replyx.storage.dialogs import Reply
 from replyx.testing.llm_answers import Scenario
 from replyx.types import Channel, Contact, InboundMessage
 from tests.support.desk import MODEL, Desk
@@ -61,6 +62,41 @@ def test_the_daily_cap_stops_answers_and_calls_a_person(desk: Desk) -> None:
     assert desk.money() == (100_000 - 1000, 0)
     assert len(desk.llm.requests) == 2
     assert desk.app.dialogs.get(desk.owner, dialogs[2]).handoff_reason == "policy"
+
+
+def test_a_try_that_died_does_not_count_against_the_daily_cap_of_the_next(desk: Desk) -> None:
+    """What it held is released; of the cap there is exactly one answer left."""
+    desk.app.assistants.update(desk.owner, desk.assistant.id, {"daily_cap": 500})
+    receipt = desk.say(desk.open_dialog(), "Сколько стоит доставка?")
+    assert receipt.reply_id is not None
+    assert desk.app.answering._claim(receipt.reply_id) is not None
+    with desk.app.db.transaction():
+        Reply.update(lease_until=0).where(Reply.id == receipt.reply_id).execute()
+    message = desk.app.answering.answer(receipt.reply_id)
+    assert message is not None
+    assert message.outcome == "answered"
+    assert desk.money() == (99_500, 0)
+
+
+def test_what_costs_nothing_frees_what_was_held(desk: Desk) -> None:
+    desk.app.assistants.update(desk.owner, desk.assistant.id, {"ai_model": "extractive", "welcome_text": "Привет!"})
+    message = desk.ask(desk.open_dialog(), "Здравствуйте")
+    assert message is not None
+    assert message.text == "Привет!"
+    assert len(desk.llm.requests) == 0
+    assert desk.money() == (100_000, 0)
+    assert desk.app.ledger.transactions(desk.user.id, kind="debit") == ([], 0)
+
+
+def test_a_prepared_answer_has_its_price_and_no_tokens(desk: Desk) -> None:
+    question = "Сколько стоит доставка?"
+    desk.app.knowledge.add_qa(desk.owner, desk.assistant.id, question, "300 рублей.")
+    message = desk.ask(desk.open_dialog(), question)
+    assert message is not None
+    assert message.text == "300 рублей."
+    (paid,), _ = desk.app.ledger.transactions(desk.user.id, kind="debit")
+    assert paid.details is not None
+    assert paid.details.keys() == {"dialog_id", "message_count", "reply_id"}
 
 
 def test_a_channel_has_its_own_price(desk: Desk) -> None:

@@ -258,6 +258,26 @@ def test_the_list_of_revoked_tokens_does_not_grow_for_ever(db: Database, bus: Bu
         assert RevokedToken.select().count() == 1
 
 
+def test_what_is_believed_of_tokens_is_bounded(tokens: Tokens) -> None:
+    most = 20_000
+    tokens._good_until = {f"token-{number}": 0.0 for number in range(most - 1)}
+    assert not tokens.is_revoked("the last that has room")
+    assert len(tokens._good_until) == most
+    assert not tokens.is_revoked("one more")
+    assert list(tokens._good_until) == ["one more"]
+
+
+def test_a_token_of_an_earlier_key_that_is_none_of_ours_is_refused(
+    sqlite_db: Database, bus: Bus, clock: MovableClock
+) -> None:
+    tokens = Tokens(sqlite_db, bus, clock, b"n" * 32, KEY)
+    earlier = Tokens(sqlite_db, bus, clock, KEY)
+    assert tokens.read(earlier.issue(TokenKind.ACCESS, "7", 60), TokenKind.ACCESS).subject == "7"
+    for key in (derive_key(b"n" * 32, "jwt"), None):
+        with pytest.raises(NotAuthenticated):
+            tokens.read(_signed({**_claims(clock), "aud": "other"}, key=key), TokenKind.ACCESS)
+
+
 def test_what_listens_can_stop(bus: MemoryBus, tokens: Tokens) -> None:
     tokens.close()
     tokens.close()
