@@ -68,6 +68,9 @@ mutation: packages $(DEVELOPMENT) ## a thousand small changes of the same parts,
 bench: $(DEVELOPMENT) ## the figures of docs/architecture.md, each beside its floor
 	@$(BIN)/python -m bench $(ARGS)
 
+eval: $(DEVELOPMENT) ## how right answers are found: XQuAD in and across two languages, the Debian FAQ; some minutes
+	@$(BIN)/python -m bench rightness $(ARGS)
+
 docs: $(PROJECT) ## docs/configuration.md and replyx.toml, written from the table of settings
 	@$(BIN)/python docs/generate.py
 

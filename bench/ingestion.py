@@ -14,7 +14,7 @@ from bench.table import Row
 from replyx.clock import SystemClock
 from replyx.config.loading import load_config
 from replyx.events.memory import MemoryBus
-from replyx.knowledge.embedders import make_embedder
+from replyx.knowledge.embedders import EmbedderSpec, make_embedder
 from replyx.knowledge.knowledge import Knowledge
 from replyx.knowledge.views import IngestProgress
 from replyx.storage.accounts import User
@@ -92,7 +92,7 @@ def _alone(db: Database, document: int, file: Path) -> float:
         rows: Any = Chunk.select(Chunk.text, Chunk.heading).where(Chunk.document == document).tuples()
         texts = [text for text, _ in rows]
         headings = list({heading for _, heading in rows if heading})
-    embedder = make_embedder("use")
+    embedder = make_embedder(EmbedderSpec("use"))
     start = time.perf_counter()
     pdf = pypdfium2.PdfDocument(file)
     for page in pdf:

@@ -1,8 +1,7 @@
-"""Finding: how right and how fast, beside full text alone and beside LanceDB called directly on the same rows."""
+"""Finding: how fast, beside LanceDB called directly on the same rows; `rightness` measures how right."""
 
 from __future__ import annotations
 
-import json
 import logging
 import statistics
 import tempfile
@@ -16,101 +15,30 @@ import lancedb
 import numpy as np
 
 from bench.table import Row
-from replyx.knowledge.corpus import Corpus, Entry
-from replyx.knowledge.embedders import Embedder, make_embedder
+from replyx.knowledge.corpus import Corpus
+from replyx.knowledge.embedders import Embedder, EmbedderSpec, make_embedder
 from replyx.knowledge.index import IN_MEMORY, Large, Searchable, Small
 from replyx.knowledge.layers import Layer
 from replyx.knowledge.meaning import pack
-from replyx.knowledge.qa import mean_the_same
 from replyx.knowledge.ranking import Item, Lexicon, Question
 from replyx.knowledge.vectors import Row as Stored
 from replyx.knowledge.vectors import VectorStore
 
-_XQUAD = Path(__file__).parents[2] / "shared" / "data"
 _ASSISTANT = 1
 
 
 def run(*, quick: bool) -> list[Row]:
-    """Rightness on XQuAD's development half (where it is at hand), then time on 500 and on 100,000 passages."""
+    """Time on 500 and on 100,000 passages."""
     logging.getLogger("lance").setLevel(logging.ERROR)
-    embedder = make_embedder("use")
-    rows: list[Row] = []
-    for language in ("en", "ru"):
-        if (_XQUAD / f"xquad-dev.{language}.jsonl").is_file():
-            rows += _rightness(embedder, language)
-    return rows + _times(embedder, 500, quick) + _times(embedder, 20_000 if quick else 100_000, quick)
-
-
-def _load(language: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
-    lines = (_XQUAD / f"xquad-dev.{language}.jsonl").read_text(encoding="utf-8").splitlines()
-    kinds: dict[str, list[dict[str, Any]]] = {"passage": [], "question": [], "unanswerable": []}
-    for line in lines:
-        row = json.loads(line)
-        kinds[row["kind"]].append(row)
-    return kinds["passage"], kinds["question"], kinds["unanswerable"]
-
-
-def _rightness(embedder: Embedder, language: str) -> list[Row]:
-    passages, questions, unanswerable = _load(language)
-    place = {row["id"]: n for n, row in enumerate(passages, 1)}
-    items = _items(embedder, passages)
-    both = _Asked(Small(items, embedder, None), embedder, questions, place)
-    words = _Asked(Small([Item(i.id, i.sentences, None) for i in items], embedder, None), embedder, questions, place)
-    none = _Asked(Small(items, embedder, None), embedder, unanswerable, place)
-    least = float(np.quantile(both.top, 0.05))
-    refused = float(np.mean(np.array(none.top) < least))
-    asked = [row["text"] for row in questions]
-    wrong = _wrong_matches(embedder, asked)
-    return [
-        Row(f"{language}: R@1, words and vectors (floor: words alone)", both.within(1), "", floor=words.within(1)),
-        Row(f"{language}: R@5, words and vectors (floor: words alone)", both.within(5), "", floor=words.within(5)),
-        Row(f"{language}: unanswerable refused where 95 % of answerable pass", refused, ""),
-        Row(f"{language}: answerable let through at the threshold", float(np.mean(np.array(both.top) >= 0.5)), ""),
-        Row(f"{language}: unanswerable refused at the threshold", float(np.mean(np.array(none.top) < 0.5)), ""),
-        Row(f"{language}: questions taken for another by the Q&A match", wrong, f"of {len(asked)}"),
-    ]
-
-
-def _items(embedder: Embedder, passages: list[dict[str, Any]]) -> list[Item]:
-    entries = [Entry(n, 0, row["text"], row["text"]) for n, row in enumerate(passages, 1)]
-    rows = Layer(cast(Corpus, None), cast(VectorStore, None), embedder).rows(entries, _ASSISTANT)
-    return [Item(row.item_id, row.sentences, row.vector, None, row.parts) for row in rows]
-
-
-class _Asked:
-    """Questions put to knowledge: the rank of the right passage (from 0), and the score of the first."""
-
-    def __init__(
-        self, known: Searchable, embedder: Embedder, questions: list[dict[str, Any]], place: dict[str, int]
-    ) -> None:
-        self.ranks: list[int] = []
-        self.top: list[float] = []
-        for row in questions:
-            found = known.best(Question(row["text"], embedder.embed_query), 10)
-            self.top.append(found[0][1] if found else 0.0)
-            ids = [item.id for item, _ in found]
-            wanted = place.get(row.get("passage", ""), 0)
-            self.ranks.append(ids.index(wanted) if wanted in ids else 99)
-
-    def within(self, limit: int) -> float:
-        return statistics.fmean(rank < limit for rank in self.ranks)
-
-
-def _wrong_matches(embedder: Embedder, questions: list[str]) -> int:
-    """How many questions would be given the answer of a different one."""
-    vectors = np.array([embedder.embed_query(question) for question in questions])
-    near = vectors @ vectors.T >= embedder.near
-    return sum(
-        any(questions[a] != questions[b] and mean_the_same(questions[a], questions[b]) for b in np.flatnonzero(near[a]))
-        for a in range(len(questions))
-    )
+    embedder = make_embedder(EmbedderSpec("use"))
+    return _times(embedder, 500, quick) + _times(embedder, 20_000 if quick else 100_000, quick)
 
 
 def _times(embedder: Embedder, size: int, quick: bool) -> list[Row]:
     """A whole search (vector of the question, both lookups, scores) beside LanceDB's own lookups, called directly."""
     rounds = 40 if quick else 200
     with tempfile.TemporaryDirectory(prefix="replyx-bench-") as folder:
-        store = VectorStore(f"{folder}/index", Path(folder) / "lock", embedder.id, embedder.dim)
+        store = VectorStore(f"{folder}/index", Path(folder) / "lock", embedder.id, lambda: embedder.dim)
         stored, questions = _made_up(embedder.dim, size, rounds)
         for start in range(0, size, 10_000):
             store.add(stored[start : start + 10_000])

@@ -160,8 +160,15 @@ class HandoffSettings:
 class KnowledgeSettings:
     uri: str = setting("", "Where LanceDB lives: a folder or an object store; empty: in the data directory.")
     embedder: str = setting(
-        "use", "What makes vectors: `use` (bundled, fast) or `e5` (better, ten times slower).", choices=("use", "e5")
+        "use",
+        "What makes vectors: `use` (bundled, fast), `e5` (bundled, better, ten times slower), `gguf` or `api`. After a "
+        "change what is known is embedded anew in the background; the old vectors answer until that is done.",
+        choices=("use", "e5", "gguf", "api"),
     )
+    embedder_file: str = setting("", "For `gguf`: the model's file, loaded by llama.cpp (extra `replyx[local]`).")
+    embedder_url: str = setting("", "For `api`: its address up to `/embeddings`, as in `http://127.0.0.1:8080/v1`.")
+    embedder_model: str = setting("", "For `api`: the model's name there.")
+    embedder_key: str = setting("", "For `api`: the key, where it wants one.", secret=True)
     second: str = setting(
         "e5",
         "What is asked where the first vectors leave a doubt, once it has been made in the background: `e5` or `none`.",
@@ -177,6 +184,12 @@ class KnowledgeSettings:
     parse_processor_seconds: float = setting(20.0, "Most processor time for reading one document.", low=1)
     parse_memory_mb: int = setting(512, "Most memory for reading one document, in MiB.", low=128)
     passages: int = setting(6, "Passages that an engine is shown.", low=1, high=50)
+    clarify_threshold: float = setting(
+        0.2,
+        "Score from which, where no answer is given, the headings of passages are named to ask back; 1: never.",
+        low=0,
+        high=1,
+    )
 
 
 @dataclass(frozen=True)

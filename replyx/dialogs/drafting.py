@@ -7,10 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from replyx.config.settings import Config
+from replyx.dialogs.citing import cited
+from replyx.dialogs.followups import standing
 from replyx.dialogs.texts import say, small_talk
 from replyx.errors import EngineFailed
 from replyx.events.stream import StreamWriter
 from replyx.knowledge.knowledge import Knowledge
+from replyx.knowledge.views import SearchResult
 from replyx.llm.engine import EngineRequest, Passage, Turn
 from replyx.llm.engines import Engines
 from replyx.llm.prompt import language_of
@@ -18,6 +21,8 @@ from replyx.types import EngineName, Outcome, Source
 
 #: Longest quote of a passage in a source, in characters.
 _QUOTE = 300
+#: Matters that a customer is asked back about.
+_MATTERS = 3
 #: Longest answer that is kept, in characters.
 _MAX_ANSWER = 16_000
 
@@ -78,16 +83,35 @@ class Drafting:
         if talk is not None and question.model == EngineName.EXTRACTIVE:
             text = (question.welcome_text if talk == "greeting" else None) or say(talk, language)
             return Draft(text, Outcome.ANSWERED, EngineName.EXTRACTIVE)
-        found = self._knowledge.search(
-            question.assistant_id, question.text, limit=self._config.knowledge.passages, threshold=question.threshold
-        )
+        asked = standing(question.text, question.history)
+        found = self._search(question, asked)
         # A model may chat without documents; an assistant that has some must not answer past them.
         may_talk_freely = question.model != EngineName.EXTRACTIVE and (talk is not None or not found.has_knowledge)
         if not found.answerable and not may_talk_freely:
             text = question.not_found_text or say("not_found", language)
+            text += self._asking_back(found, language)
             return Draft(text, Outcome.NOT_FOUND, self._engines.engine_of(question.model), ())
         passages = found.passages if found.answerable else ()
+        # A model reads what was said before; the engine that quotes has only the question.
+        if question.model == EngineName.EXTRACTIVE:
+            question = replace(question, text=asked)
         return self._generate(question, passages, language, writer, should_stop)
+
+    def _search(self, question: Question, asked: str) -> SearchResult:
+        """What is found for the question's own words, or where it leans on another, for both, if that fits better."""
+        limit = self._config.knowledge.passages
+        own = self._knowledge.search(question.assistant_id, question.text, limit=limit, threshold=question.threshold)
+        if asked == question.text:
+            return own
+        both = self._knowledge.search(question.assistant_id, asked, limit=limit, threshold=question.threshold)
+        return own if own.answerable and own.top_score > both.top_score else both
+
+    def _asking_back(self, found: SearchResult, language: str) -> str:
+        """What the customer may have meant, where something like it is known; empty where nothing is."""
+        least = self._config.knowledge.clarify_threshold
+        matters = dict.fromkeys(" ".join(p.heading.split()) for p in found.passages if p.heading and p.score >= least)
+        lines = "".join(f"\n• {matter}" for matter in list(matters)[:_MATTERS])
+        return f"\n\n{say('clarify', language)}{lines}" if lines else ""
 
     def _generate(
         self,
@@ -127,6 +151,9 @@ class Drafting:
         if should_stop():
             return None
         text = "".join(pieces).strip()
+        if outcome.engine is not EngineName.EXTRACTIVE:
+            # A quotation is one piece of one passage, whose number stands behind it, and is left as it is.
+            text = cited(text, passages)
         if not text:
             raise EngineFailed("the engine ended without a word", retryable=True)
         draft = Draft(text, Outcome.ANSWERED, outcome.engine, _sources(passages), is_paid=True)

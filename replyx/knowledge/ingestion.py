@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from replyx.config.settings import KnowledgeSettings
-from replyx.errors import ReplyXError
+from replyx.errors import ReplyXError, ServiceUnavailable
 from replyx.knowledge.cage import read_document
 from replyx.knowledge.chunking import Piece, chunk
 from replyx.knowledge.corpus import Corpus, chunk_entry
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS = 20.0
 #: Claims after which a document is given up: something in it kills whoever reads it.
 ATTEMPTS = 5
-#: Seconds after which a file that no scanner could look at is tried again.
+#: Seconds after which a file that no scanner could look at, or that got no vectors, is tried again.
 _SCAN_AGAIN = 5.0
 #: Chunks that are inserted by one statement.
 _INSERTED = 200
@@ -46,6 +46,10 @@ Tell = Callable[[IngestProgress], None]
 
 class _Lost(Exception):
     """The document is another worker's now, or gone."""
+
+
+class _NoVectors(Exception):
+    """The embedder does not answer now."""
 
 
 class Ingestion:
@@ -85,7 +89,7 @@ class Ingestion:
             if error.code == "virus":
                 self._uploads.remove(row.storage_name)
             return self._fail(row, error.code)
-        except ScannerUnavailable:
+        except (ScannerUnavailable, _NoVectors):
             return self._wait(row)
         except _Lost:
             logger.info("a document was taken over or deleted", extra={"document_id": row.id})
@@ -113,7 +117,10 @@ class Ingestion:
         at(stage="embedding", pages=extract.pages, pages_done=extract.pages, chunks=len(pieces))
         # Ids come with the insert; until then the position stands in for them.
         entries = [chunk_entry(n, row.id, p.text, p.heading) for n, p in enumerate(pieces)]
-        rows = self._index.embed(entries, row.assistant_id, lambda done, _: at(chunks_done=done))
+        try:
+            rows = self._index.embed(entries, row.assistant_id, lambda done, _: at(chunks_done=done))
+        except ServiceUnavailable as error:
+            raise _NoVectors from error
         at(stage="indexing")
         ids = self._replace_chunks(row, pieces)
         self._store_rows(row, [replace(made, item_id=item) for made, item in zip(rows, ids, strict=True)])
@@ -130,7 +137,7 @@ class Ingestion:
         raise Unreadable("no_reader")
 
     def _wait(self, row: Document) -> DocumentView | None:
-        """Leave the document for a scanner that answers; this was no try at reading it."""
+        """Leave the document for a scanner or an embedder that answers; this was no try at reading it."""
         with self._db.transaction():
             kept = self._ours(row, attempts=Document.attempts - 1, lease_until=self._db.now_ms(_SCAN_AGAIN))
         return self._view(row.id) if kept else None

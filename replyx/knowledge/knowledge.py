@@ -14,13 +14,14 @@ from replyx.errors import ServiceUnavailable
 from replyx.events.bus import Bus
 from replyx.knowledge.corpus import Corpus
 from replyx.knowledge.documents import Documents
-from replyx.knowledge.embedders import Embedder, make_embedder, make_second
+from replyx.knowledge.embedders import Embedder, EmbedderSpec, make_embedder, make_second
 from replyx.knowledge.extract import clean
 from replyx.knowledge.index import Index
 from replyx.knowledge.ingestion import Ingestion
 from replyx.knowledge.layers import Layer
 from replyx.knowledge.qa import QaPairs
 from replyx.knowledge.quota import Quota
+from replyx.knowledge.switching import Switching
 from replyx.knowledge.uploads import Uploads
 from replyx.knowledge.vectors import IndexBroken, VectorStore
 from replyx.knowledge.views import DocumentView, IngestProgress, QaView, SearchResult
@@ -55,13 +56,17 @@ class Knowledge:
         settings, host = config.knowledge, plugins or Host()
         self._corpus = Corpus(db)
         self._uri, self._folder = config.knowledge_uri, config.data_dir
-        first = self._layer(make_embedder(settings.embedder))
+        wanted = EmbedderSpec.of(settings)
+        first = self._layer(make_embedder(wanted))
         second = make_second(settings.second, first.embedder)
         self._index = Index(
             self._corpus,
             first,
             self._layer(second, is_searched=False) if second is not None else None,
             config.data_dir / "knowledge-second.lock",
+        )
+        self._switching = Switching(
+            self._index, self._corpus, wanted, lambda spec: self._layer(make_embedder(spec)), config.data_dir
         )
         uploads = Uploads(config.data_dir / "uploads", settings.max_file_bytes)
         quota = Quota(db, settings.max_documents, settings.max_storage_bytes)
@@ -71,9 +76,8 @@ class Knowledge:
 
     def _layer(self, embedder: Embedder, *, is_searched: bool = True) -> Layer:
         lock = self._folder / "knowledge.lock"
-        return Layer(
-            self._corpus, VectorStore(self._uri, lock, embedder.id, embedder.dim, is_searched=is_searched), embedder
-        )
+        store = VectorStore(self._uri, lock, embedder.id, lambda: embedder.dim, is_searched=is_searched)
+        return Layer(self._corpus, store, embedder)
 
     def add_document(
         self, actor: Actor, assistant_id: int, filename: str, content: BinaryIO, content_type: str | None = None
@@ -107,6 +111,7 @@ class Knowledge:
 
     def ingest(self, document_id: int, progress: Callable[[IngestProgress], None] | None = None) -> DocumentView | None:
         """Read a document that waits, up to `completed` or `failed`; None where it is another's or needs nothing."""
+        self._switching.attend()
         return self._ingestion.ingest(document_id, progress)
 
     def due_documents(self) -> list[int]:
@@ -149,6 +154,7 @@ class Knowledge:
 
     def match_qa(self, assistant_id: int, question: str) -> QaView | None:
         """The prepared answer to `question`, if its pair's question is the same or surely means the same."""
+        self._switching.attend()
         return self._qa.match(assistant_id, clean(question[:_MAX_QUERY]))
 
     def search(self, assistant_id: int, query: str, limit: int = 6, threshold: float | None = None) -> SearchResult:
@@ -157,6 +163,7 @@ class Knowledge:
         `threshold` is the least score of an answerable question; None takes the calibrated one. Whoever asks has to
         have been let to the assistant: this looks at no actor.
         """
+        self._switching.attend()
         known = self._index.of(assistant_id)
         if known is None or not query.strip():
             return SearchResult((), False, 0.0, known is not None and self._corpus.count(assistant_id) > 0)
@@ -173,6 +180,10 @@ class Knowledge:
         Raises:
             ServiceUnavailable: the index cannot be written.
         """
+        if assistant_id is None:
+            self._switching.finish()
+        else:
+            self._switching.attend()
         try:
             for layer in self._index.layers:
                 if assistant_id is None:
@@ -208,6 +219,7 @@ class Knowledge:
         self._documents.remove_forgotten_files()
         if not self._index.first.store.is_open and not self._corpus.has_any():
             return
+        self._switching.attend()
         try:
             with self._db.connection():
                 wanted = Chunk.select().count() + QaPair.select().count()
@@ -216,6 +228,7 @@ class Knowledge:
                     layer.remove_surplus()
                 layer.store.compact()
             self._index.refine_soon(self._corpus.assistants())
+            self._switching.drop_old()
         except IndexBroken as error:
             logger.warning("the index cannot be tidied", extra={"reason": str(error)})
 
@@ -258,10 +271,13 @@ class Knowledge:
         """
         if not self._corpus.has_any():
             return
-        for layer in self._index.layers:
-            layer.embedder.embed_query("ready")
+        self._switching.attend()
         try:
+            for layer in self._index.layers:
+                layer.embedder.embed_query("ready")
             self._index.first.store.open()
+        except ServiceUnavailable as error:
+            logger.warning("the embedder does not answer", extra={"reason": str(error)})
         except IndexBroken as error:
             logger.warning("the index is broken; it is made anew as it is searched", extra={"reason": str(error)})
 
@@ -272,4 +288,5 @@ class Knowledge:
 
     def close(self) -> None:
         """End work in the background soon."""
+        self._switching.close()
         self._index.close()

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from replyx.errors import ReplyXError
 from replyx.knowledge.corpus import Corpus, Entry
 from replyx.knowledge.embedders import Embedder
 from replyx.knowledge.meaning import mean_of, pack, parts
@@ -181,7 +182,7 @@ class Filling:
             try:
                 if self._fill(assistant_id):
                     self._done(assistant_id)
-            except IndexBroken as error:
+            except (IndexBroken, ReplyXError) as error:
                 logger.warning("a layer cannot be filled", extra={"assistant_id": assistant_id, "reason": str(error)})
 
     def _fill(self, assistant_id: int) -> bool:

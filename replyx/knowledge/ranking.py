@@ -109,14 +109,13 @@ class Lexicon:
 class Ranked:
     """Passages with their words counted, ready to be asked."""
 
-    def __init__(
-        self, items: Sequence[Item], lexicon: Lexicon, dim: int, *, only: frozenset[str] | None = None
-    ) -> None:
+    def __init__(self, items: Sequence[Item], lexicon: Lexicon, *, only: frozenset[str] | None = None) -> None:
         """Count the words of `items`; with `only`, just those, which is quicker for a single question."""
         import numpy as np
 
         self.items = items
         self.lexicon = lexicon
+        dim = next((len(item.vector) for item in items if item.vector is not None), 0)
         self._matrix = np.zeros((len(items), dim), dtype=np.float32)
         self._unknown = [row for row, item in enumerate(items) if item.vector is None and item.cosine is None]
         self._told = {row: item.cosine for row, item in enumerate(items) if item.cosine is not None}
@@ -165,17 +164,14 @@ class Ranked:
                 rows, counts = self._postings[stem]
                 words[rows] += weight * counts * (_K1 + 1) / (counts + self._norms[rows])
         words /= total
-        means = self._matrix @ question.vector
-        means[list(self._told)] = list(self._told.values())
-        # Where there is no vector nothing is known, which is no reason to come after what is known to be unrelated.
-        means[self._unknown if np.any(question.vector) else slice(None)] = first.unrelated
+        means = self._means(question.vector, first)
         # A passage in another script comes close by its vector alone.
         rough = words + (means - first.unrelated) * first.step * np.where(
             self._cyrillic == question.is_cyrillic, _LIKENESS, 2 * _LIKENESS
         )
         near = np.argpartition(-rough, CLOSELY)[:CLOSELY] if len(rough) > CLOSELY else np.arange(len(rough))
         items = [self.items[row] for row in near.tolist()]
-        peaks = _peaks(items, means[near], question.vector)
+        peaks = _peaks(items, means[near], question.vector if self._fits(question.vector) else None)
         found = []
         for row, item, (mean, peak) in zip(near.tolist(), items, peaks, strict=True):
             lexical = float(words[row]) + _TOGETHER * _together(item.sentences, weights) / total
@@ -184,6 +180,21 @@ class Ranked:
             strength = _strength(lexical + _LIKENESS * likeness, first, question, is_foreign=is_foreign)
             found.append(_Seen(item, strength, lexical, likeness, is_foreign))
         return sorted(found, key=_Seen.order)
+
+    def _fits(self, vector: NDArray[np.float32]) -> bool:
+        """Whether there is a vector, and of the model that the passages' are of."""
+        return self._matrix.shape[1] in (0, len(vector)) and bool(vector.any())
+
+    def _means(self, vector: NDArray[np.float32], first: Scale) -> NDArray[np.float32]:
+        """The cosine of each passage's mean. Where nothing is known it counts as unrelated, and as no less."""
+        import numpy as np
+
+        if not self._fits(vector):
+            return np.full(len(self.items), first.unrelated, dtype=np.float32)
+        means = self._matrix @ vector if self._matrix.shape[1] else np.zeros(len(self.items), dtype=np.float32)
+        means[list(self._told)] = list(self._told.values())
+        means[self._unknown] = first.unrelated
+        return means
 
 
 @dataclass(frozen=True)
@@ -232,7 +243,7 @@ def _in_doubt(found: Sequence[_Seen], centre: float) -> bool:
 def _closer(found: Sequence[_Seen], completed: Sequence[Item], question: Question, second: Scale) -> list[_Seen] | None:
     """The best few in the order of both models; None where the second does not know one of them yet."""
     packed = [item.second for item in completed if item.second is not None]
-    if not packed or len(packed) < len(completed):
+    if not packed or len(packed) < len(completed) or not question.second.any():
         return None
     again = []
     for seen, item, (mean, peak) in zip(found, completed, cosines(packed, question.second), strict=False):
@@ -258,10 +269,14 @@ def _score(beyond: float) -> float:
     return 1 / (1 + math.exp(max(-60.0, min(60.0, -_SLOPE * beyond))))
 
 
-def _peaks(items: Sequence[Item], means: NDArray[np.float32], vector: NDArray[np.float32]) -> list[tuple[float, float]]:
+def _peaks(
+    items: Sequence[Item], means: NDArray[np.float32], vector: NDArray[np.float32] | None
+) -> list[tuple[float, float]]:
     """The cosines of each item's mean and of its best sentence; one stands for both where sentences are not known."""
     known = [item.parts for item in items if item.parts]
-    best = iter(cosines(known, vector) if known else ())
+    if vector is None or not known:
+        return [(mean, mean) for mean in means.tolist()]
+    best = iter(cosines(known, vector))
     return [(mean, next(best)[1] if item.parts else mean) for item, mean in zip(items, means.tolist(), strict=True)]
 
 

@@ -21,8 +21,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from replyx.errors import ConfigError
 from replyx.knowledge.lance import import_lancedb
+from replyx.knowledge.processor import require_avx2
 from replyx.knowledge.ranking import Item, Question
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class VectorStore:
         uri: str,
         lock_file: Path,
         embedder_id: str,
-        dim: int,
+        dim: Callable[[], int],
         *,
         keep: timedelta = _KEEP,
         is_searched: bool = True,
@@ -87,9 +87,9 @@ class VectorStore:
         """Nothing is opened before the first use. `lock_file` is shared by all processes of this box.
 
         Versions of the table are kept for `keep`, for readers that still look at them. A table that is not searched
-        but looked up by ids alone needs no clusters.
+        but looked up by ids alone needs no clusters. `dim`, the length of a vector, is asked for when it is needed.
         """
-        self.name = f"{embedder_id}_{dim}_parts"
+        self.name = f"{embedder_id}_parts"
         self._is_searched = is_searched
         self._uri, self._dim, self._lock_file, self._keep = uri, dim, lock_file, keep
         self._lock = threading.RLock()
@@ -202,11 +202,16 @@ class VectorStore:
             if question.stems:
                 by_words = second.submit(self._do, lambda table: _worded(table, question, where, limit))
             vector = question.vector
-            by_vector = self._do(lambda table: _near(table, vector, where, limit))
-            found = {
-                item: Item(item, _sentences(text), None, 1 - distance, packed, None, digest)
-                for item, text, packed, digest, distance in _columns(by_vector, *_COLUMNS, "_distance")
-            }
+            # Without a vector there is nothing near.
+            by_vector = self._do(lambda table: _near(table, vector, where, limit)) if vector.any() else None
+            found = (
+                {}
+                if by_vector is None
+                else {
+                    item: Item(item, _sentences(text), None, 1 - distance, packed, None, digest)
+                    for item, text, packed, digest, distance in _columns(by_vector, *_COLUMNS, "_distance")
+                }
+            )
             if by_words is not None:
                 rows = by_words.result()
                 matrix = self._as_matrix(rows)
@@ -232,6 +237,19 @@ class VectorStore:
                 shutil.rmtree(folder, ignore_errors=True)
             self._guarded(lambda: self._connect().drop_table(self.name, ignore_missing=True))
             self.open()
+
+    def drop_others(self, names: Iterable[str]) -> list[str]:
+        """Delete the tables of embedders that are not used any more; returns their names."""
+        kept = {self.name, *names}
+
+        def drop() -> list[str]:
+            connection = self._connect()
+            found = [name for name in connection.list_tables(limit=1000).tables if name not in kept]
+            for name in found:
+                connection.drop_table(name)
+            return found
+
+        return self._guarded(drop)
 
     def _remove(self, where: str) -> None:
         self._do(lambda table: table.delete(where))
@@ -321,7 +339,7 @@ class VectorStore:
             [
                 *((name, pyarrow.int64()) for name in names),
                 ("stems", pyarrow.string()),
-                ("vector", pyarrow.list_(pyarrow.float32(), self._dim)),
+                ("vector", pyarrow.list_(pyarrow.float32(), self._dim())),
                 ("parts", pyarrow.binary()),
             ]
         )
@@ -338,7 +356,7 @@ class VectorStore:
                 "document_id": [r.document_id for r in rows],
                 "digest": [r.digest for r in rows],
                 "stems": ["\n".join(" ".join(sentence) for sentence in r.sentences) for r in rows],
-                "vector": pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(flat), self._dim),
+                "vector": pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(flat), self._dim()),
                 "parts": [r.parts for r in rows],
             },
             schema=self._schema(),
@@ -349,24 +367,8 @@ class VectorStore:
 
         column = found["vector"].combine_chunks()
         values = column.flatten().to_numpy(zero_copy_only=False)
-        matrix: NDArray[np.float32] = np.asarray(values, dtype=np.float32).reshape(len(column), self._dim)
+        matrix: NDArray[np.float32] = np.asarray(values, dtype=np.float32).reshape(len(column), column.type.list_size)
         return matrix
-
-
-def require_avx2(cpuinfo: Path = Path("/proc/cpuinfo")) -> None:
-    """Refuse a processor on which importing LanceDB would kill this process.
-
-    Raises:
-        ConfigError: the processor is an x86 without AVX2.
-    """
-    if not cpuinfo.is_file():
-        return
-    flags = next((x for x in cpuinfo.read_text(errors="replace").splitlines() if x.startswith("flags")), "")
-    if flags and "avx2" not in flags.split():
-        raise ConfigError(
-            "Процессор не умеет AVX2, без которых LanceDB не работает. Нужна машина не старше Intel Haswell / AMD Zen.",
-            "The processor lacks AVX2, which LanceDB needs. Use a machine no older than Intel Haswell / AMD Zen.",
-        )
 
 
 def _near(table: Any, vector: NDArray[np.float32], where: str, limit: int) -> Any:

@@ -61,7 +61,7 @@ class ExtractiveEngine:
     name = EngineName.EXTRACTIVE
 
     def stream(self, request: EngineRequest, should_stop: ShouldStop) -> Generator[str, None, Usage]:
-        """Yield the quotation in small pieces; it used no tokens.
+        """Yield the quotation in small pieces, then its passage's number; it used no tokens.
 
         Raises:
             EngineFailed: there is no passage to quote.
@@ -71,8 +71,9 @@ class ExtractiveEngine:
             raise EngineFailed("There is no passage to answer from", retryable=False)
         for piece in _pieces(extract.text):
             if should_stop():
-                break
+                return Usage()
             yield piece
+        yield f" [{extract.index + 1}]"
         return Usage()
 
     def close(self) -> None:

@@ -25,6 +25,7 @@ from replyx.testing.llm_answers import (
     Scenario,
     completion_json,
     default_text,
+    embeddings_json,
     error_json,
     obeyed_text,
     stream_events,
@@ -185,6 +186,8 @@ class FakeLLM:
     def _other(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
         if (method, path) == ("GET", "/v1/models"):
             return 200, {"object": "list", "data": [{"id": m, "object": "model"} for m in self.models]}
+        if (method, path) == ("POST", "/v1/embeddings"):
+            return 200, embeddings_json(json.loads(body))
         if (method, path) == ("GET", "/_requests"):
             return 200, [{**asdict(r), "messages": r.messages, "finished": bool(r.finished)} for r in self.requests]
         if (method, path) == ("GET", "/_counts"):

@@ -10,7 +10,7 @@ import pytest
 
 from replyx.config.settings import Config
 from replyx.events.memory import MemoryBus
-from replyx.knowledge.embedders import make_embedder
+from replyx.knowledge.embedders import EmbedderSpec, make_embedder
 from replyx.knowledge.knowledge import Knowledge
 from replyx.knowledge.meaning import cosines, mean_of, pack, parts, unpack
 from replyx.knowledge.vectors import VectorStore
@@ -41,9 +41,9 @@ def library(sqlite_db: Database, bus: MemoryBus, clock: MovableClock, config: Co
 
 
 def _second(library: Library) -> VectorStore:
-    embedder = make_embedder("e5")
+    embedder = make_embedder(EmbedderSpec("e5"))
     lock = library.config.data_dir / "knowledge.lock"
-    return VectorStore(library.config.knowledge_uri, lock, embedder.id, embedder.dim, is_searched=False)
+    return VectorStore(library.config.knowledge_uri, lock, embedder.id, lambda: embedder.dim, is_searched=False)
 
 
 def _wait_for(store: VectorStore, rows: int) -> None:

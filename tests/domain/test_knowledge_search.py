@@ -16,11 +16,12 @@ from replyx.config.settings import Config
 from replyx.errors import ConfigError, ServiceUnavailable
 from replyx.events.memory import MemoryBus
 from replyx.knowledge.corpus import Corpus
-from replyx.knowledge.embedders import make_embedder
+from replyx.knowledge.embedders import EmbedderSpec, make_embedder
 from replyx.knowledge.index import Index
 from replyx.knowledge.knowledge import Knowledge
 from replyx.knowledge.layers import Layer
-from replyx.knowledge.vectors import Row, VectorStore, require_avx2
+from replyx.knowledge.processor import require_avx2
+from replyx.knowledge.vectors import Row, VectorStore
 from replyx.knowledge.views import SearchResult
 from replyx.storage.database import Database
 from replyx.types import SYSTEM
@@ -163,9 +164,10 @@ def test_another_process_sees_what_was_added_and_deleted(shop: Library) -> None:
 def test_memory_and_disk_give_the_same(shop: Library) -> None:
     shop.knowledge.add_qa(shop.owner, shop.assistant, "Где вы?", "В Казани.")
     _ask(shop.knowledge, shop, "где вы")
-    embedder = make_embedder("use")
-    store = VectorStore(shop.config.knowledge_uri, shop.config.data_dir / "knowledge.lock", embedder.id, embedder.dim)
-    first, lock = Layer(Corpus(shop.db), store, embedder), shop.config.data_dir / "second.lock"
+    embedder = make_embedder(EmbedderSpec("use"))
+    lock = shop.config.data_dir / "knowledge.lock"
+    store = VectorStore(shop.config.knowledge_uri, lock, embedder.id, lambda: embedder.dim)
+    first = Layer(Corpus(shop.db), store, embedder)
     disk = Index(Corpus(shop.db), first, None, lock, in_memory=0)
     memory = Index(Corpus(shop.db), first, None, lock)
 
@@ -253,7 +255,7 @@ def test_the_upkeep_deletes_rows_that_the_database_does_not_know(shop: Library) 
 
 
 def test_many_writes_leave_few_files(tmp_path: Path) -> None:
-    store = VectorStore(str(tmp_path / "index"), tmp_path / "lock", "test", 4, keep=timedelta(milliseconds=1))
+    store = VectorStore(str(tmp_path / "index"), tmp_path / "lock", "test", lambda: 4, keep=timedelta(milliseconds=1))
 
     for n in range(50):
         store.add([Row(n, 1, n, n, [["слово"]], np.eye(4, dtype=np.float32)[n % 4], b"\0" * 4)])

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from replyx.knowledge.embedders import Embedder, Remembering, UniversalSentenceEncoder, make_embedder
+from replyx.knowledge.embedders import Embedder, EmbedderSpec, Remembering, UniversalSentenceEncoder, make_embedder
 
 
 @pytest.fixture(params=["use", "e5"])
 def embedder(request: pytest.FixtureRequest) -> Embedder:
-    return make_embedder(request.param)
+    return make_embedder(EmbedderSpec(request.param))
 
 
 def test_texts_become_vectors_of_length_1(embedder: Embedder) -> None:
@@ -42,4 +42,4 @@ def test_an_embedder_may_be_used_from_many_threads() -> None:
 
 
 def test_one_process_has_one_model() -> None:
-    assert make_embedder("use") is make_embedder("use")
+    assert make_embedder(EmbedderSpec("use")) is make_embedder(EmbedderSpec("use"))

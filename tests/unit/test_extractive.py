@@ -150,7 +150,7 @@ def test_the_quotation_is_streamed_in_small_pieces() -> None:
     assert all(len(piece) <= 60 for piece in pieces)
     found = quote(request().question, [RETURNS])
     assert found is not None
-    assert "".join(pieces) == found.text
+    assert "".join(pieces) == f"{found.text} [1]"
 
 
 def test_a_quotation_uses_no_tokens_and_stops_when_it_is_told() -> None:

@@ -13,7 +13,7 @@ from replyx.knowledge.words import key_of, sentences, stems
 def _ranked(*texts: str, vectors: list[list[float]] | None = None) -> Ranked:
     made = [None] * len(texts) if vectors is None else [np.array(v, dtype=np.float32) for v in vectors]
     items = [Item(n, sentences(text), made[n - 1]) for n, text in enumerate(texts, 1)]
-    return Ranked(items, Lexicon.of([item.sentences for item in items]), 2)
+    return Ranked(items, Lexicon.of([item.sentences for item in items]))
 
 
 def _ask(ranked: Ranked, text: str, vector: tuple[float, float] = (0.0, 0.0)) -> list[tuple[int, float]]:
