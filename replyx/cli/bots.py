@@ -15,8 +15,7 @@ def bots(ctx: typer.Context) -> None:
 
     Needs redis.url; one at a time. Prints `ready bots (N configured)`.
     """
-    from replyx.cli.output import line
-    from replyx.cli.roles import Roles, require_several_processes
+    from replyx.cli.roles import Roles, require_several_processes, say_ready
 
     config = ctx.obj.load(service=True)
     require_several_processes(config, "bots")
@@ -29,7 +28,7 @@ def bots(ctx: typer.Context) -> None:
     services = open_app(config)
     try:
         roles.start("bots", lambda: run_bots(services, roles.stop))
-        line(f"ready bots ({configured_bots(services)} configured)")
+        say_ready(f"ready bots ({configured_bots(services)} configured)")
         roles.wait()
     finally:
         roles.end()

@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from replyx.cli.output import line
 from replyx.errors import ConfigError
+from replyx.tasks.notify import notify
 
 if TYPE_CHECKING:
     from replyx.config.settings import Config
@@ -86,7 +88,14 @@ class Roles:
     def _ask_for_end(self) -> None:
         if self._asked_at is None:
             self._asked_at = time.monotonic()
+            notify("STOPPING=1")
         self.stop.set()
+
+
+def say_ready(text: str) -> None:
+    """One line on standard output, and a word to systemd."""
+    line(text)
+    notify("READY=1")
 
 
 def require_several_processes(config: Config, role: str) -> None:

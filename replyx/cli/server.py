@@ -14,23 +14,25 @@ app = single()
 def server(ctx: typer.Context, host: Host = None, port: Port = None) -> None:
     """Run the HTTP and socket server.
 
-    Needs redis.url; prints `ready http://H:P` once it serves.
+    Needs redis.url; prints `ready http://H:P` once it serves. A socket that systemd hands over is used.
     """
-    from replyx.cli.output import line
-    from replyx.cli.roles import Roles, require_several_processes
+    from replyx.cli.roles import Roles, require_several_processes, say_ready
 
     config = ctx.obj.load({"server.host": host, "server.port": port}, service=True)
     require_several_processes(config, "server")
     # Only now: what is loaded here takes a second.
     from replyx.app import open_app
     from replyx.server.serve import bind, run_server
+    from replyx.tasks.notify import inherited_sockets
 
-    bind(config).close()
+    inherited = inherited_sockets()
+    if not inherited:
+        bind(config).close()
     roles = Roles()
     roles.catch_signals()
     services = open_app(config)
     try:
-        run_server(services, roles.stop, lambda url: line(f"ready {url}"))
+        run_server(services, roles.stop, lambda url: say_ready(f"ready {url}"), inherited or None)
     finally:
         roles.end()
         services.close()

@@ -1,9 +1,11 @@
-"""`replyx systemd`: the units of deploy/systemd with this installation's paths."""
+"""`replyx systemd`: the units of deploy/systemd with this installation's paths: shown, installed, looked at."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
+import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from replyx.cli.commands import group
+from replyx.cli.flags import AsJson
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -20,6 +23,14 @@ if TYPE_CHECKING:
 
 app = group("Units for systemd.")
 
+OfUser = Annotated[bool, typer.Option("--user", help="For a user's own systemd, without root.")]
+
+#: What a user's own systemd cannot give: another user, the machine's directories, namespaces.
+_ROOTS_OWN = re.compile(
+    r"^(DynamicUser|User|StateDirectory\w*|Protect\w+|Private\w+|Restrict(?!Prevent)\w+|CapabilityBoundingSet|AmbientCapabilities"
+    r"|SystemCall\w+|KeyringMode|RemoveIPC|MemoryDenyWriteExecute|LockPersonality|ReadWritePaths|Nice|OOMPolicy)="
+)
+
 
 @app.command("print")
 def print_units(
@@ -27,25 +38,154 @@ def print_units(
     unit: Annotated[
         str | None, typer.Argument(metavar="UNIT", help="Such as replyx-server.service; else all.", show_default=False)
     ] = None,
+    user: OfUser = False,
 ) -> None:
-    """Print the units with this installation's paths; put each into /etc/systemd/system."""
-    from replyx.cli.output import hint, line
+    """Print the units with this installation's paths."""
+    from replyx.cli.output import line
     from replyx.errors import NotFound
 
-    config = ctx.obj.load()
-    units = {file.name: file for file in _folder().iterdir() if file.name.endswith((".service", ".target"))}
+    units = units_of(ctx.obj.load(), of_user=user)
     if unit is not None and unit not in units:
         known = ", ".join(sorted(units))
         raise NotFound(f"Нет юнита {unit}. Есть: {known}", f"No unit {unit}. There are: {known}")
     for name in sorted(units) if unit is None else [unit]:
         if unit is None:
-            line(f"# ---- /etc/systemd/system/{name}")
-        line(_with_paths(units[name].read_text(encoding="utf-8"), config))
+            line(f"# ---- {_folder_for(of_user=user) / name}")
+        line(units[name])
+
+
+@app.command()
+def install(
+    ctx: typer.Context,
+    user: OfUser = False,
+    to: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Else systemd's own folder.", show_default=False)
+    ] = None,
+    now: Annotated[bool, typer.Option("--now", help="Start them, and with every start of the machine.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the units; run again it changes what differs. One process without Redis, else one for each role."""
+    from replyx.cli.output import hint, print_json, say
+
+    units = units_of(ctx.obj.load(), of_user=user)
+    folder = _folder_for(of_user=user) if to is None else to
+    changed = _written(folder, units)
+    systemctl = ["systemctl", *(["--user"] if user else [])]
+    main = "replyx.target" if "replyx.target" in units else "replyx.service"
+    if to is None and shutil.which("systemctl"):
+        _run([*systemctl, "daemon-reload"])
+        if now:
+            _run([*systemctl, "enable", "--now", *sorted(units.keys() - {"replyx-worker@.service"})])
+    if as_json:
+        print_json({"folder": str(folder), "units": sorted(units), "changed": changed})
+        return
+    say(
+        f"{folder}: юнитов {len(units)}, изменено {len(changed)}",
+        f"{folder}: {len(units)} units, {len(changed)} changed",
+    )
+    if not now:
+        command = " ".join([*systemctl, "enable", "--now", main])
+        hint(f"Запустить: {command}", f"To start: {command}")
+
+
+@app.command("status")
+def show_status(ctx: typer.Context, user: OfUser = False, as_json: AsJson = False) -> None:
+    """Show what systemd says of each unit."""
+    from replyx.cli.exits import ExitCode
+    from replyx.cli.language import choose
+    from replyx.cli.output import print_json, print_table
+
+    names = sorted(units_of(ctx.obj.load(), of_user=user))
+    if "replyx-worker@.service" in names:
+        names[names.index("replyx-worker@.service")] = "replyx-worker@1.service"
+    rows = [_state(name, of_user=user) for name in names]
+    if as_json:
+        print_json(rows)
+    else:
+        columns = choose("юнит,состояние,подробно,включён", "unit,state,detail,enabled").split(",")
+        print_table(columns, [(row["unit"], row["active"], row["sub"], row["enabled"]) for row in rows])
+    if any(row["active"] not in ("active", "reloading") for row in rows):
+        raise typer.Exit(ExitCode.EXIT_FAILED)
+
+
+def units_of(config: Config, *, of_user: bool) -> dict[str, str]:
+    """Name → text of the units that this installation needs: one service where it is one process, else one a role."""
+    kept = (".service", ".socket", ".target")
+    found = {file.name: file.read_text(encoding="utf-8") for file in _folder().iterdir() if file.name.endswith(kept)}
     if config.is_embedded:
-        hint(
-            "Юниты — для нескольких процессов: задайте redis.url и database.url.",
-            "The units are for several processes: set redis.url and database.url.",
-        )
+        found = {"replyx.service": _one_process(found["replyx-server.service"])}
+    made = {name: _with_paths(text, config) for name, text in found.items()}
+    return {name: _for_user(text, config) for name, text in made.items()} if of_user else made
+
+
+def _one_process(server: str) -> str:
+    """The server's unit for `replyx up`: nothing beside it, and no socket that is opened before."""
+    text = re.sub(r"^# The socket stays open.*\n(# .*\n)*Requires=.*\n", "", server, flags=re.MULTILINE)
+    text = re.sub(r"^# Stopped and restarted together.*\nPartOf=.*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"\A# .*", "# ReplyX in one process: server, worker and bots.", text)
+    text = re.sub(r"^Description=.*$", "Description=ReplyX support desk", text, flags=re.MULTILINE)
+    text = text.replace("/usr/bin/env replyx server", "/usr/bin/env replyx up")
+    return text.replace("WantedBy=replyx.target", "WantedBy=multi-user.target")
+
+
+def _for_user(text: str, config: Config) -> str:
+    """Without what only root's systemd can do, and the reasons of those lines."""
+    text = re.sub(r"^(Environment=REPLYX_DATA_DIR=).*$", rf"\g<1>{config.data_dir}", text, flags=re.MULTILINE)
+    lines: list[str] = []
+    for line in text.splitlines():
+        if _ROOTS_OWN.match(line):
+            while lines and lines[-1].startswith("#"):
+                lines.pop()
+            continue
+        lines.append(line)
+    return "\n".join(lines).replace("WantedBy=multi-user.target", "WantedBy=default.target")
+
+
+def _folder_for(*, of_user: bool) -> Path:
+    if not of_user:
+        return Path("/etc/systemd/system")
+    own = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(own) / "systemd" / "user"
+
+
+def _written(folder: Path, units: dict[str, str]) -> list[str]:
+    """Write what differs; returns the names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    changed = []
+    for name, text in sorted(units.items()):
+        path, content = folder / name, f"{text}\n"
+        if path.is_file() and path.read_text(encoding="utf-8") == content:
+            continue
+        draft = path.with_name(f".{name}.part")
+        draft.write_text(content, encoding="utf-8")
+        draft.replace(path)
+        changed.append(name)
+    return changed
+
+
+def _run(command: list[str]) -> None:
+    from replyx.errors import ConfigError
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        why = (done.stderr or done.stdout).strip().splitlines()[-1:] or [str(done.returncode)]
+        raise ConfigError(f"{' '.join(command)}: {why[0]}", f"{' '.join(command)}: {why[0]}")
+
+
+def _state(unit: str, *, of_user: bool) -> dict[str, str]:
+    scope = ["--user"] if of_user else []
+    wanted = "ActiveState,SubState,UnitFileState"
+    command = ["systemctl", *scope, "show", unit, f"--property={wanted}"]
+    told: dict[str, str] = {}
+    if shutil.which("systemctl"):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        told = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    return {
+        "unit": unit,
+        "active": told.get("ActiveState") or "unknown",
+        "sub": told.get("SubState") or "",
+        "enabled": told.get("UnitFileState") or "",
+    }
 
 
 def _folder() -> Traversable:
@@ -55,6 +195,8 @@ def _folder() -> Traversable:
 
 
 def _with_paths(text: str, config: Config) -> str:
+    address = f"{config.server.host}:{config.server.port}"
+    text = re.sub(r"^(ListenStream=).*$", rf"\g<1>{address}", text, flags=re.MULTILINE)
     program = Path(sys.argv[0]).resolve() if sys.argv[0].endswith("replyx") else Path(sys.executable).parent / "replyx"
     text = re.sub(r"^(Environment=PATH=)[^:\n]+", rf"\g<1>{program.parent}", text, flags=re.MULTILINE)
     if "paths.data_dir" in config.origin:

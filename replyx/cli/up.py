@@ -62,12 +62,12 @@ def up(
 
 def _serve(services: App, roles: Roles, administrator: Administrator | None) -> None:
     from replyx.bots.running import run_bots
-    from replyx.cli.output import line
+    from replyx.cli.roles import say_ready
     from replyx.server.serve import run_server
     from replyx.worker.running import run_worker
 
     def ready(url: str) -> None:
-        line(f"ready {url}")
+        say_ready(f"ready {url}")
         _what_next(url, is_new=administrator is not None and administrator.password is not None)
 
     roles.start("worker", lambda: run_worker(services, roles.stop))

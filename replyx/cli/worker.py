@@ -15,8 +15,7 @@ def worker(ctx: typer.Context) -> None:
 
     Needs redis.url; any number may run. Prints `ready worker`.
     """
-    from replyx.cli.output import line
-    from replyx.cli.roles import Roles, require_several_processes
+    from replyx.cli.roles import Roles, require_several_processes, say_ready
 
     config = ctx.obj.load(service=True)
     require_several_processes(config, "worker")
@@ -29,7 +28,7 @@ def worker(ctx: typer.Context) -> None:
     services = open_app(config)
     try:
         roles.start("worker", lambda: run_worker(services, roles.stop))
-        line("ready worker")
+        say_ready("ready worker")
         roles.wait()
     finally:
         roles.end()

@@ -13,6 +13,7 @@ from typing import Any
 from replyx.clock import Clock, iso
 from replyx.storage.database import Database
 from replyx.storage.processes import ProcessBeat
+from replyx.tasks.notify import notify
 from replyx.types import Json
 
 #: Seconds between two beats of a healthy process, and the silence after which it counts as dead.
@@ -64,6 +65,13 @@ class Beats:
 
     def beat(self, name: str, role: str, detail: Json | None = None) -> None:
         """Say that `name` lives; its first beat from here is its start, also where a dead one left the same name."""
+        try:
+            self._beat(name, role, detail)
+        finally:
+            # Also where the database is away: then this process works as it should, and ending it would not help.
+            notify("WATCHDOG=1")
+
+    def _beat(self, name: str, role: str, detail: Json | None) -> None:
         with self._lock:
             is_first = name not in self._started
             self._started.add(name)

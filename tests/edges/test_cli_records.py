@@ -208,13 +208,17 @@ def test_the_settings_in_force_are_shown_with_where_they_came_from(tmp_path: Pat
 
 def test_the_units_have_this_installation_s_paths(cli: Cli) -> None:
     done = cli.run("systemd", "print")
+    several = {"REPLYX_REDIS__URL": "redis://127.0.0.1:1/0", "REPLYX_SERVER__PORT": "8123"}
+    parted = cli.run("systemd", "print", **several)
 
-    assert done.code == 0
+    assert (done.code, parted.code) == (0, 0)
+    assert "/etc/systemd/system/replyx.service" in done.out
+    assert "replyx up" in done.out
     for unit in ("replyx.target", "replyx-server.service", "replyx-worker@.service", "replyx-bots.service"):
-        assert f"/etc/systemd/system/{unit}" in done.out
+        assert f"/etc/systemd/system/{unit}" in parted.out
+    assert "ListenStream=127.0.0.1:8123" in parted.out
     assert f"Environment=REPLYX_DATA_DIR={cli.data_dir}" in done.out
-    assert "redis.url" in done.err
-    assert cli.run("systemd", "print", "replyx.target").out.startswith("#")
+    assert cli.run("systemd", "print", "replyx.target", **several).out.startswith("#")
     assert cli.run("systemd", "print", "nothing.service").code == ExitCode.EXIT_NOT_FOUND
 
 

@@ -16,7 +16,8 @@ SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
 
 
 def test_all_units_are_there() -> None:
-    names = ["replyx-bots.service", "replyx-server.service", "replyx-worker@.service", "replyx.target"]
+    names = ["replyx-bots.service", "replyx-server.service", "replyx-server.socket"]
+    names += ["replyx-worker@.service", "replyx.target"]
 
     assert [unit.name for unit in UNITS] == names
 

@@ -1,0 +1,104 @@
+"""Under systemd: it is told of readiness, life and the end; its socket is used, its units are understood."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.support.processes import Box
+from tests.support.programs import find_program, wait_until
+
+#: Does what systemd does: holds the socket, hands it over as descriptor 3, starts what ended again.
+_SYSTEMD = """
+import os, socket, subprocess, sys
+held = socket.create_server(("127.0.0.1", 0))
+print("port", held.getsockname()[1], flush=True)
+shim = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.set_inheritable(3, True);" \\
+    "os.environ |= {'LISTEN_FDS': '1', 'LISTEN_PID': str(os.getpid())};" \\
+    "os.execv(sys.executable, [sys.executable, '-m', 'replyx', 'server'])"
+while True:
+    child = subprocess.Popen([sys.executable, "-c", shim, str(held.fileno())], pass_fds=[held.fileno()])
+    print("server", child.pid, flush=True)
+    child.wait()
+"""
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Iterator[socket.socket]:
+    """What systemd hears."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(str(tmp_path / "notify"))
+        heard.settimeout(30)
+        yield heard
+
+
+def _hear(listener: socket.socket, wanted: str) -> None:
+    """Return when `wanted` was said; fails by the socket's time-out where it is not."""
+    while listener.recv(100).decode() != wanted:
+        pass
+
+
+def test_it_is_told_of_readiness_life_and_the_end(box: Box, listener: socket.socket) -> None:
+    running = box.start("up", "--port", "0", NOTIFY_SOCKET=str(listener.getsockname()))
+
+    _hear(listener, "READY=1")
+    running.wait_for_line(r"^ready ")
+    _hear(listener, "WATCHDOG=1")
+    _hear(listener, "WATCHDOG=1")
+    running.terminate()
+    _hear(listener, "STOPPING=1")
+
+
+def test_who_calls_while_the_server_restarts_waits_and_is_not_refused(box: Box, redis_url: str) -> None:
+    assert box.run("init", "--yes").code == 0
+    systemd = box.start_python("-c", _SYSTEMD, REPLYX_REDIS__URL=redis_url)
+    url = f"http://127.0.0.1:{systemd.wait_for_line(r'^port (.*)$')[1]}/healthz"
+
+    # Nobody listens yet but systemd.
+    assert httpx2.get(url, timeout=60).status_code == 200
+    os.kill(int(systemd.wait_for_line(r"^server (.*)$")[1]), signal.SIGTERM)
+    answers = [httpx2.get(url, timeout=60).status_code for _ in range(20)]
+
+    assert answers == [200] * 20
+    wait_until(lambda: systemd.out.count("server ") == 2, 30, "the server did not restart")
+    assert httpx2.get(url, timeout=60).status_code == 200
+
+
+@pytest.mark.parametrize("environment", [{}, {"REPLYX_REDIS__URL": "redis://127.0.0.1:1/0"}], ids=["one", "several"])
+def test_units_are_written_once_and_systemd_understands_them(box: Box, environment: dict[str, str]) -> None:
+    folder = box.folder / "units"
+
+    box.environment |= environment
+    first, again = (box.run("systemd", "install", "--to", str(folder), "--json") for _ in range(2))
+
+    assert (first.code, again.code) == (0, 0), first.err + again.err
+    units = json.loads(first.out)["units"]
+    assert json.loads(first.out)["changed"] == units == sorted(file.name for file in folder.iterdir())
+    assert json.loads(again.out)["changed"] == []
+    verify = [find_program("systemd-analyze"), "verify", *map(str, folder.iterdir())]
+    done = subprocess.run(verify, capture_output=True, text=True, check=False)
+    assert (done.stdout + done.stderr).strip() == ""
+
+
+def test_units_of_a_user_ask_for_nothing_that_only_root_can_give(box: Box) -> None:
+    assert box.run("systemd", "install", "--user", "--to", "units").code == 0
+
+    text = (box.folder / "units" / "replyx.service").read_text(encoding="utf-8")
+    assert "WantedBy=default.target" in text
+    assert f"REPLYX_DATA_DIR={box.data_dir}" in text
+    assert not any(word in text for word in ("DynamicUser", "StateDirectory", "Protect", "SystemCall", "User="))
+
+
+def test_status_without_a_running_systemd_says_so(box: Box) -> None:
+    done = box.run("systemd", "status", "--json", SYSTEMD_IGNORE_CHROOT="1")
+
+    assert done.code == 1
+    assert [row["unit"] for row in json.loads(done.out)] == ["replyx.service"]
