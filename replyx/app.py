@@ -15,6 +15,7 @@ from replyx.accounts.accounts import Accounts
 from replyx.accounts.sealed import Sealed
 from replyx.accounts.tokens import Tokens
 from replyx.assistants.assistants import Assistants
+from replyx.assistants.bots import Bots
 from replyx.billing.ledger import Ledger
 from replyx.billing.registration import Registration
 from replyx.billing.top_ups import TopUps
@@ -29,6 +30,7 @@ from replyx.dialogs.handoff import Handoffs
 from replyx.dialogs.inbox import Inbox
 from replyx.dialogs.sessions import Sessions
 from replyx.dialogs.tenant import Tenants
+from replyx.dialogs.updates import Updates
 from replyx.dialogs.writing import Writing
 from replyx.errors import ConfigError
 from replyx.events.bus import Bus
@@ -76,9 +78,11 @@ class App:
     ai_tokens: AiTokens
     engines: Engines
     assistants: Assistants
+    bots: Bots
     knowledge: Knowledge
     dialogs: Dialogs
     sessions: Sessions
+    updates: Updates
     inbox: Inbox
     handoffs: Handoffs
     answering: Answering
@@ -178,9 +182,11 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
         ai_tokens=ai_tokens,
         engines=engines,
         assistants=assistants,
+        bots=Bots(db, box, bus, time, config),
         knowledge=knowledge,
         dialogs=dialogs,
         sessions=Sessions(db, tokens, time, config),
+        updates=Updates(db, bus),
         inbox=Inbox(db, writing, handoffs, config),
         handoffs=handoffs,
         answering=Answering(db, bus, stream, queue, writing, handoffs, drafting, ledger, time, config, figures),

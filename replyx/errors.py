@@ -208,6 +208,13 @@ class BotAlreadyExists(ReplyXError):
     ru, en = "Бот с таким токеном уже существует", "A bot with this token already exists"
 
 
+class BotStartupFailed(ReplyXError):
+    """A bot does not run: Telegram cannot be reached, or refuses its token."""
+
+    code, status = "BOT_STARTUP_FAILED", 502
+    ru, en = "Бот не запустился", "The bot did not start"
+
+
 class ConfigError(ReplyXError):
     """The configuration cannot be used; the message names the setting, where it came from and what to write."""
 

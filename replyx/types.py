@@ -151,3 +151,5 @@ class InboundMessage:
     text: str
     external_id: str | None = None
     contact: Contact = field(default_factory=Contact)
+    #: Clear for what no assistant can answer, such as a picture without a word: it is stored, and no reply is owed.
+    expects_answer: bool = True

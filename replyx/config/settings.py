@@ -157,6 +157,24 @@ class HandoffSettings:
 
 
 @dataclass(frozen=True)
+class BotsSettings:
+    api_base: str = setting(
+        "https://api.telegram.org", "Where the Telegram Bot API is; a server of one's own where Telegram is blocked."
+    )
+    proxy: str = setting(
+        "", "Proxy toward Telegram: `socks5://user:password@host:1080` or `http://host:3128`; empty: none.", secret=True
+    )
+    delivery: str = setting(
+        "polling",
+        "How updates come: `polling` works in any network, `webhook` needs `server.public_url` with https.",
+        choices=("polling", "webhook"),
+    )
+    processes: int = setting(1, "Processes that `replyx bots` shares its bots among.", low=1, high=64)
+    max_file_bytes: int = setting(20_971_520, "Largest file of a customer that is kept, in bytes.", low=0)
+    max_files_per_day: int = setting(50, "Files that are kept of one chat in a day; 0: none.", low=0)
+
+
+@dataclass(frozen=True)
 class KnowledgeSettings:
     uri: str = setting("", "Where LanceDB lives: a folder or an object store; empty: in the data directory.")
     embedder: str = setting(
@@ -247,6 +265,7 @@ class Config:
     billing: BillingSettings = field(default_factory=BillingSettings)
     answers: AnswersSettings = field(default_factory=AnswersSettings)
     handoff: HandoffSettings = field(default_factory=HandoffSettings)
+    bots: BotsSettings = field(default_factory=BotsSettings)
     knowledge: KnowledgeSettings = field(default_factory=KnowledgeSettings)
     outgoing: OutgoingSettings = field(default_factory=OutgoingSettings)
     models: ModelsSettings = field(default_factory=ModelsSettings)

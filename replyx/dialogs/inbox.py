@@ -63,13 +63,13 @@ class Inbox:
             if first is not None:
                 return first
             message = self._writing.add_message(dialog, Sender.USER, text, external_id=inbound.external_id)
-            reason = self._asks_for_person(text, dialog)
+            reason = self._asks_for_person(text, dialog) if inbound.expects_answer else None
             if reason is not None:
                 self._handoffs.request_locked(dialog, reason, note=text)
                 return Receipt(message, duplicate=False, reply_id=None)
             if not dialog.assistant.is_active:
                 self._handoffs.request_locked(dialog, HandoffReason.POLICY, note=text)
-            if not assistant_speaks(dialog, self._config):
+            if not inbound.expects_answer or not assistant_speaks(dialog, self._config):
                 return Receipt(message, duplicate=False, reply_id=None)
             reply_id = self._writing.owe_reply(dialog, message.seq, message.seq)
             return Receipt(message, duplicate=False, reply_id=reply_id)

@@ -50,7 +50,7 @@ class Sessions:
             if dialog is None:
                 dialog = self.create_dialog(assistant, Channel.WEBSITE, contact)
             else:
-                _complete(dialog, contact)
+                self.complete(dialog, contact)
             seconds = self._config.security.visitor_token_days * 86_400
             token = self._tokens.issue(TokenKind.VISITOR, dialog.dialog_key, seconds, did=dialog.id)
             rows = list(Message.select().where(Message.dialog == dialog.id).order_by(Message.seq.desc()).limit(_SHOWN))
@@ -88,6 +88,20 @@ class Sessions:
             created_at=self._clock.now(),
         )
 
+    def complete(self, dialog: Dialog, contact: Contact) -> None:
+        """Keep what the customer tells of itself later, in the caller's transaction; nothing erases what is known."""
+        news = {
+            "first_name": _cut(contact.first_name, 100),
+            "last_name": _cut(contact.last_name, 100),
+            "email": _cut(contact.email, 254),
+            "locale": _cut(contact.locale, 16),
+            "page_url": _cut(contact.page_url, 500),
+            "telegram_username": _cut(contact.telegram_username, 64),
+        }
+        changed = {key: value for key, value in news.items() if value and value != getattr(dialog, key)}
+        if changed:
+            Dialog.update(**changed).where(Dialog.id == dialog.id).execute()
+
     def authenticate(self, visitor_token: str, dialog_key: str) -> Actor:
         """The visitor of `dialog_key`, proven by its token.
 
@@ -114,20 +128,6 @@ class Sessions:
         except NotAuthenticated:
             return None
         return Dialog.get_or_none((Dialog.dialog_key == claims.subject) & (Dialog.assistant == assistant_id))
-
-
-def _complete(dialog: Dialog, contact: Contact) -> None:
-    """Keep what the visitor tells of itself later; what is known is not overwritten by nothing."""
-    news = {
-        "first_name": _cut(contact.first_name, 100),
-        "last_name": _cut(contact.last_name, 100),
-        "email": _cut(contact.email, 254),
-        "locale": _cut(contact.locale, 16),
-        "page_url": _cut(contact.page_url, 500),
-    }
-    changed = {key: value for key, value in news.items() if value}
-    if changed:
-        Dialog.update(**changed).where(Dialog.id == dialog.id).execute()
 
 
 def _cut(text: str | None, size: int) -> str | None:

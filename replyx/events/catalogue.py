@@ -23,8 +23,11 @@ def dialog_topic(dialog_id: int) -> str:
 
 #: Topic of what every process must hear at once: `{"kind": "token_revoked", "jti"}`,
 #: `{"kind": "user_revoked", "user_id"}`, `{"kind": "assistant_changed", "assistant_id"}`,
-#: `{"kind": "dialog_deleted", "dialog_id"}`.
+#: `{"kind": "dialog_deleted", "dialog_id"}`, `{"kind": "bot_changed", "assistant_id", "state"}`.
 CONTROL = "control"
+
+#: Topic of updates that Telegram has sent: `{"assistant_id"}`; whoever runs the bot looks into the inbox.
+TELEGRAM_UPDATES = "telegram_updates"
 
 #: The kind of what the bus itself tells the `CONTROL` listeners of its process: it was away, look into the record.
 BUS_RESUMED = "bus_resumed"

@@ -43,6 +43,10 @@ class Assistant(Table):
     prices = JsonField(null=True)
     #: Kopecks that its answers may cost in a day; None: no bound.
     daily_cap = peewee.BigIntegerField(null=True)
+    #: The bot's own way to Telegram; None: `bots.api_base` and `bots.proxy`. A proxy may hold a password: sealed.
+    telegram_api_base = peewee.CharField(300, null=True)
+    telegram_proxy = SealedField(null=True)
+    telegram_proxy_masked = peewee.CharField(300, null=True)
 
     class Meta:
         table_name = "assistants"

@@ -73,6 +73,16 @@ for _name, _first, _where in (
     )
 
 
+Dialog.add_index(
+    peewee.ModelIndex(
+        Dialog,
+        [Dialog.assistant, Dialog.telegram_chat_id],
+        name="dialogs_of_chat",
+        where=peewee.SQL("telegram_chat_id IS NOT NULL"),
+    )
+)
+
+
 class Reply(Table):
     """An answer that is owed: pending → working → done | discarded | dead. At most one open one a dialog.
 

@@ -23,6 +23,7 @@ from replyx.storage.dialogs import Dialog, Event, Message, Reply
 from replyx.storage.idempotency import IdempotencyKey
 from replyx.storage.knowledge import Chunk, Document, QaPair
 from replyx.storage.processes import ProcessBeat
+from replyx.storage.telegram import Attachment, TelegramBot, TelegramUpdate
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 ALL_TABLES: tuple[type[Table], ...] = (
     User, RevokedToken, LedgerTransfer, LedgerEntry, Hold, Payment, AiToken, Assistant,
     Document, QaPair, Chunk, Dialog, Reply, Message, Event, ProcessBeat, AuditRow, IdempotencyKey,
+    TelegramUpdate, TelegramBot, Attachment,
 )  # fmt: skip
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -73,6 +73,7 @@ def _upkeep(app: App) -> list[Job]:
         Job("processes that died", 600, app.beats.purge_expired),
         Job("old audit lines", 600, lambda: app.accounts.audit.purge(app.config.accounts.audit_days)),
         Job("idempotency keys that expired", 600, app.idempotency.purge),
+        Job("old updates of Telegram", 600, app.updates.purge),
         Job("knowledge index", 600, app.knowledge.compact),
         Job("backup", 600, Backups(app.db, app.clock, app.config).make_due),
     ]

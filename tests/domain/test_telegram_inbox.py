@@ -1,0 +1,193 @@
+"""Telegram's inbox and the register of bots: what is stored once, what is asked for next, who runs what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from replyx.app import App
+from replyx.assistants.bots import Bots
+from replyx.errors import Conflict, NotFound
+from replyx.storage.telegram import TelegramBot, TelegramUpdate
+from replyx.types import SYSTEM
+from tests.domain.owners import BOT, OTHER_BOT
+from tests.support.desk import Desk
+
+BOT_ID = 1234567890
+
+
+def message(update_id: int, text: str = "hello") -> dict[str, Any]:
+    return {"update_id": update_id, "message": {"message_id": update_id, "text": text}}
+
+
+def texts(desk: Desk) -> list[str]:
+    return [row.payload["message"]["text"] for row in desk.app.updates.waiting(desk.assistant.id)]
+
+
+def age(app: App, seconds: float) -> None:
+    """Let everything have been received so many seconds earlier."""
+    with app.db.transaction():
+        TelegramUpdate.update(received_at=TelegramUpdate.received_at - int(seconds * 1000)).execute()
+
+
+def test_an_update_that_comes_twice_is_stored_once(desk: Desk) -> None:
+    updates = desk.app.updates
+    assert updates.next_offset(BOT_ID) is None
+
+    stored = [
+        updates.store(desk.assistant.id, BOT_ID, [message(5), message(7)]),
+        updates.store(desk.assistant.id, BOT_ID, [message(5), message(7), message(8, "nul \0 and half \ud83d")]),
+    ]
+
+    assert stored == [2, 1]
+    assert updates.next_offset(BOT_ID) == 9
+    assert texts(desk) == ["hello", "hello", "nul \0 and half \ud83d"]
+
+
+def test_numbers_that_begin_anew_after_a_week_are_not_taken_for_old_ones(desk: Desk) -> None:
+    updates = desk.app.updates
+    updates.store(desk.assistant.id, BOT_ID, [message(900), message(901)])
+    for row in updates.waiting(desk.assistant.id):
+        updates.done(row.id)
+    age(desk.app, 7 * 86_400)
+
+    # No offset: one after 901 could pass over what comes with a number close below it.
+    assert updates.next_offset(BOT_ID) is None
+    assert updates.store(desk.assistant.id, BOT_ID, [message(899, "new"), message(900, "numbers")]) == 2
+    assert texts(desk) == ["new", "numbers"]
+    assert updates.next_offset(BOT_ID) == 901
+
+
+def test_a_number_that_is_used_again_waits_for_the_update_that_has_it(desk: Desk) -> None:
+    updates = desk.app.updates
+    updates.store(desk.assistant.id, BOT_ID, [message(5, "first")])
+
+    with pytest.raises(Conflict):
+        updates.store(desk.assistant.id, BOT_ID, [message(4, "zero"), message(5, "second")])
+    assert texts(desk) == ["first"]
+
+    updates.done(updates.waiting(desk.assistant.id)[0].id)
+    assert updates.store(desk.assistant.id, BOT_ID, [message(4, "zero"), message(5, "second")]) == 2
+    assert texts(desk) == ["zero", "second"]
+
+
+def test_a_failed_update_pauses_and_a_hopeless_one_is_put_aside(desk: Desk) -> None:
+    updates = desk.app.updates
+    updates.store(desk.assistant.id, BOT_ID, [message(1), message(2)])
+    first, second = updates.waiting(desk.assistant.id)
+    assert updates.begin(first) == 1
+
+    updates.failed(first.id, "not now", 60.0)
+    updates.failed(second.id, "never", None)
+
+    (left,) = updates.waiting(desk.assistant.id)
+    assert (left.id, left.attempts, left.is_due) == (first.id, 1, False)
+    assert updates.assistants_waiting() == []
+    assert {**updates.counts(), "oldest_seconds": 0} == {"waiting": 1, "dead": 1, "oldest_seconds": 0}
+
+
+def test_only_what_was_processed_is_forgotten_and_only_after_days(desk: Desk) -> None:
+    updates = desk.app.updates
+    updates.store(desk.assistant.id, BOT_ID, [message(1), message(2)])
+    updates.done(updates.waiting(desk.assistant.id)[0].id)
+
+    assert updates.purge() == 0
+    age(desk.app, 4 * 86_400)
+    assert updates.purge() == 1
+    assert len(updates.waiting(desk.assistant.id)) == 1
+
+
+def with_bots(desk: Desk, count: int) -> list[int]:
+    """So many assistants with bots."""
+    made = [
+        desk.app.assistants.create(
+            desk.owner, name=f"Bot {n}", telegram_bot_token=f"{1000 + n:010d}:{BOT.split(':')[1]}"
+        )
+        for n in range(count)
+    ]
+    return [assistant.id for assistant in made]
+
+
+def nobody_is_gone(_holder: str) -> bool:
+    return False
+
+
+def taken(bots: Bots, holder: str, managers: int = 1) -> list[int]:
+    return [spec.assistant_id for spec in bots.turn(holder, managers, nobody_is_gone)]
+
+
+def test_each_bot_is_one_managers_and_two_managers_share_them(desk: Desk) -> None:
+    ids, bots = with_bots(desk, 5), desk.app.bots
+
+    alone = taken(bots, "a")
+    shared = taken(bots, "a", managers=2)
+    assert (alone, taken(bots, "b", managers=2)) == (ids, [])
+    bots.release("a", set(alone) - set(shared))
+    others = taken(bots, "b", managers=2)
+
+    assert (len(shared), len(others), sorted(shared + others)) == (3, 2, ids)
+
+
+def test_a_lease_is_taken_over_when_it_has_run_out_or_its_holder_has_died(desk: Desk) -> None:
+    ids, bots = with_bots(desk, 2), desk.app.bots
+    taken(bots, "a")
+
+    assert taken(bots, "b") == []
+    with desk.app.db.transaction():
+        TelegramBot.update(lease_until=1).where(TelegramBot.assistant == ids[0]).execute()
+    assert taken(bots, "b") == ids[:1]
+    assert [spec.assistant_id for spec in bots.turn("b", 1, lambda holder: holder == "a")] == ids
+    assert taken(bots, "a") == []
+
+
+def test_what_is_disabled_deleted_or_changed_shows_in_the_next_turn(desk: Desk) -> None:
+    (first, second, third), bots, assistants = with_bots(desk, 3), desk.app.bots, desk.app.assistants
+    before = {spec.assistant_id: spec for spec in bots.turn("a", 1, nobody_is_gone)}
+    assistants.update(desk.owner, first, {"is_active": False})
+    assistants.delete(desk.owner, second)
+    assistants.update(desk.owner, third, {"telegram_bot_token": OTHER_BOT})
+
+    (after,) = bots.turn("a", 1, nobody_is_gone)
+
+    assert (after.assistant_id, after.token, after.bot_id) == (third, OTHER_BOT, 1234567890)
+    assert before[third] != after
+    assert BOT.split(":")[1] not in repr(before)
+
+
+def test_a_refused_token_is_not_tried_again_but_another_one_is(desk: Desk) -> None:
+    (only,), bots = with_bots(desk, 1), desk.app.bots
+    (spec,) = bots.turn("a", 1, nobody_is_gone)
+    bots.started(spec, "help_bot")
+
+    bots.refuse("a", spec)
+
+    assert taken(bots, "a") == []
+    (status,) = bots.statuses(desk.owner)
+    assert (status.state, status.username, status.as_json()["code"]) == ("refused", "help_bot", "BOT_STARTUP_FAILED")
+    desk.app.assistants.update(desk.owner, only, {"telegram_bot_token": OTHER_BOT})
+    assert taken(bots, "a") == [only]
+    bots.note("a", only, "running")
+    bots.note("b", only, "conflict", "not mine")
+    assert [(bot.state, bot.is_held) for bot in bots.statuses(SYSTEM)] == [("running", True)]
+
+
+def test_a_webhook_is_known_by_the_hash_of_its_secret(desk: Desk) -> None:
+    (only,), bots = with_bots(desk, 1), desk.app.bots
+    taken(bots, "a")
+    bots.webhook(only, "ab" * 32)
+
+    assert bots.by_webhook(only, "ab" * 32) == 1000
+    for wrong in ((only, "cd" * 32), (only + 1, "ab" * 32)):
+        with pytest.raises(NotFound):
+            bots.by_webhook(*wrong)
+
+
+def test_where_there_is_no_other_manager_a_dead_ones_bots_are_taken_back_at_once(desk: Desk) -> None:
+    with_bots(desk, 1)
+    assert len(taken(desk.app.bots, "dead")) == 1
+    assert taken(desk.app.bots, "new") == []
+
+    desk.app.bots.take_back()
+
+    assert len(taken(desk.app.bots, "new")) == 1
