@@ -11,7 +11,7 @@ import typer
 
 from replyx.cli.commands import group
 from replyx.cli.flags import AsJson, Limit, Offset, Yes
-from replyx.types import SYSTEM, Channel, Handoff
+from replyx.types import SYSTEM, Channel, Handoff, Json
 
 app = group("Dialogs with customers.")
 
@@ -82,18 +82,44 @@ def list_dialogs(
 
 
 @app.command()
-def show(ctx: typer.Context, dialog: WhichDialog, as_json: AsJson = False) -> None:
+def show(
+    ctx: typer.Context,
+    dialog: WhichDialog,
+    trace: Annotated[bool, typer.Option("--trace", help="With how each answer came about.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show a dialog with its messages."""
     from replyx.cli.output import line, print_json
 
     with ctx.obj.app() as services:
         body = services.dialogs.export(SYSTEM, dialog)
+        if trace:
+            body["traces"] = services.dialogs.traces(SYSTEM, dialog, limit=200)
     if as_json:
         print_json(body)
         return
     line(f"{body['assistant_name']} · {body['platform']} · {body['status']} · {body['handoff_status']}")
     for message in body["messages"]:
         line(f"\n[{message['seq']}] {message['created_at']} {message['sender']}\n{message['text']}")
+        for row in body.get("traces", ()):
+            if row["message_id"] == message["id"]:
+                line(_trace(row))
+
+
+def _trace(row: Json) -> str:
+    """A trace as a few lines: who wrote, what it used, what was found, where the time went."""
+    tokens = f"{row['prompt_tokens']}+{row['completion_tokens']}"
+    laps = " ".join(f"{stage}={ms:.0f}ms" for stage, ms in row["milliseconds"].items())
+    lines = [
+        f"  engine={row['engine']} model={row['model']} outcome={row['outcome']} key={row['key'] or '-'}",
+        f"  tokens={tokens} price={row['price']:.2f} attempt={row['attempt']} total={row['seconds']:.2f}s {laps}",
+    ]
+    lines += [f"  failed: {failure['model']}: {failure['reason']}" for failure in row["failures"]]
+    for number, passage in enumerate(row["passages"], 1):
+        where = passage["filename"] or f"qa {passage['qa_id']}"
+        page = f" p. {passage['page']}" if passage["page"] else ""
+        lines.append(f"  [{number}] {passage['score']:.3f} {where}{page} chunk={passage['chunk_id'] or '-'}")
+    return "\n".join(lines)
 
 
 @app.command()

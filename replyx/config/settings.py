@@ -142,6 +142,13 @@ class AnswersSettings:
     timeout_seconds: float = setting(120.0, "Longest time for one answer.", low=1)
     first_byte_seconds: float = setting(20.0, "Longest silence of a remote model.", low=0.1)
     history_messages: int = setting(20, "Earlier messages that an engine is shown.", low=0)
+    history_tokens: int = setting(2000, "Tokens, about, that earlier messages may take of a prompt.", low=0)
+    mask_personal_data: bool = setting(
+        True, "Whether cards, passports, e-mails and telephones of customers are masked before a remote model."
+    )
+    hide_instructions: bool = setting(
+        True, "Whether rows of words of an assistant's instructions are cut from answers."
+    )
     max_tokens: int = setting(1024, "Longest answer, in the model's tokens.", low=16)
     max_restarts: int = setting(5, "How often new messages may start an answer anew.", low=0)
 
@@ -221,6 +228,11 @@ class OutgoingSettings:
 class ModelsSettings:
     threads: int = setting(0, "Threads of the local model; 0: the machine's cores.", low=0)
     context_tokens: int = setting(4096, "Context of the local model, in tokens.", low=256)
+    last_resort: str = setting(
+        "auto",
+        "Who answers where no AI key does: `local/NAME`, `extractive`, `none`; `auto`: a local model of the data "
+        "directory where there is one, else extractive.",
+    )
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from replyx.billing.ledger import Ledger
@@ -38,6 +39,12 @@ from replyx.types import SYSTEM, EngineName, HandoffReason, Json, Outcome, Sende
 
 logger = logging.getLogger(__name__)
 
+#: Tries of an engine that fails, the first included, and how old a question may be for one more.
+_TRIES, _PATIENCE = 2, timedelta(seconds=20)
+
+#: Age of a question after which an engine that fails is not waited for any more: a person is called.
+_TOO_OLD = timedelta(seconds=45)
+
 _OWED = Prepared(
     lambda: Reply.select(Reply.dialog).where((Reply.id == Slot("reply")) & Reply.state.in_(OPEN_STATES)).limit(1)
 )
@@ -64,6 +71,7 @@ class Claim:
     first_seq: int
     upto_seq: int
     held: Held
+    asked_at: datetime
 
 
 class Answering:
@@ -193,6 +201,7 @@ class Answering:
             first_seq=reply.first_seq,
             upto_seq=reply.upto_seq,
             held=held,
+            asked_at=reply.created_at,
         )
 
     def _write(self, claim: Claim, lease: Lease) -> MessageView | None:
@@ -203,7 +212,8 @@ class Answering:
             with Watch(self._bus, claim.dialog_id, upto, lease, may_restart=may_restart) as watch:
                 writer = self._stream.start(claim.dialog_id, claim.reply_id)
                 try:
-                    draft = self._drafting.draft(self._question(claim, upto), writer, watch.should_stop)
+                    question, may_wait = self._question(claim, upto), self._may_wait(claim)
+                    draft = self._drafting.draft(question, writer, watch.should_stop, may_wait=may_wait)
                 finally:
                     writer.close()
             if draft is None and not watch.is_newer:
@@ -216,6 +226,10 @@ class Answering:
             # Somebody said more meanwhile: the answer starts anew and sees it.
             upto = self._newest(claim.reply_id, upto)
         return None
+
+    def _may_wait(self, claim: Claim) -> bool:
+        """Whether a failed engine may be tried once more, or another one is to answer the customer who waits."""
+        return claim.attempt < _TRIES and self._clock.now() - claim.asked_at < _PATIENCE
 
     def _question(self, claim: Claim, upto_seq: int) -> Question:
         with self._db.connection():
@@ -239,6 +253,7 @@ class Answering:
                 text="\n".join(text for _, text, _ in asked),
                 history=tuple(_turn(row) for row in before[-limit:]) if limit else (),
                 locale=dialog.locale,
+                tenant_id=dialog.user_id,
             )
 
     def _commit(
@@ -268,7 +283,8 @@ class Answering:
             return message, None
 
     def _deliver(self, dialog: Dialog, claim: Claim, draft: Draft) -> MessageView:
-        Reply.update(state="done", hold_id=None).where(Reply.id == claim.reply_id).execute()
+        trace = self._trace(claim, draft)
+        Reply.update(state="done", hold_id=None, trace=trace).where(Reply.id == claim.reply_id).execute()
         message = self._writing.add_message(
             dialog,
             Sender.ASSISTANT,
@@ -281,6 +297,13 @@ class Answering:
         self._paying.settle(dialog, claim.reply_id, claim.held, draft)
         self._count_failed_turns(dialog, draft.outcome)
         return message
+
+    def _trace(self, claim: Claim, draft: Draft) -> Json | None:
+        waited = (self._clock.now() - claim.asked_at).total_seconds()
+        if draft.trace is None:
+            return None
+        cost = claim.held.cost_of(draft)
+        return draft.trace.as_json(draft.engine, draft.outcome, cost, claim.attempt, waited)
 
     def _count_failed_turns(self, dialog: Dialog, outcome: Outcome) -> None:
         failed = dialog.failed_turns + 1 if outcome is Outcome.NOT_FOUND else 0
@@ -327,7 +350,8 @@ class Answering:
                 Reply.update(last_error=error[:300]).where(Reply.id == claim.reply_id).execute()
                 self._settle(claim, "pending")
                 self._db.after_commit(self._figures.retried)
-                if not retryable or claim.attempt >= self._config.answers.attempts:
+                is_old = self._clock.now() - claim.asked_at > _TOO_OLD
+                if not retryable or is_old or claim.attempt >= self._config.answers.attempts:
                     self._apologise(dialog, reply, HandoffReason.FAILED)
                     return
                 pause = max(wait, min(30.0, 2.0 ** (claim.attempt - 1)))

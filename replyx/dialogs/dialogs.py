@@ -7,6 +7,7 @@ from typing import Any
 
 import peewee
 
+from replyx.billing.money import rubles
 from replyx.clock import Clock, iso
 from replyx.dialogs.access import access_dialog
 from replyx.dialogs.inbox import clean_text
@@ -18,7 +19,7 @@ from replyx.events.bus import Bus
 from replyx.events.outbox import Outbox
 from replyx.storage.assistants import Assistant
 from replyx.storage.database import Database
-from replyx.storage.dialogs import LATEST, Dialog, Message
+from replyx.storage.dialogs import LATEST, Dialog, Message, Reply
 from replyx.types import Actor, Json, Role, Sender
 
 
@@ -69,6 +70,27 @@ class Dialogs:
                 .limit(limit)
             )
             return [MessageView.of(row) for row in rows]
+
+    def traces(self, actor: Actor, dialog_id: int, *, limit: int = 50, offset: int = 0) -> list[Json]:
+        """How the dialog's answers came about, the newest first; an answer of an older ReplyX has no trace.
+
+        Raises NotFound.
+        """
+        with self._db.connection():
+            dialog = access_dialog(self._db, actor, dialog_id)
+            rows: Any = (
+                Message.select(Message.id, Message.seq, Message.created_at, Reply.id, Reply.trace)
+                .join(Reply, on=(Message.reply_id == Reply.id))
+                .where((Message.dialog == dialog.id) & Reply.trace.is_null(False))
+                .order_by(Message.seq.desc())
+                .limit(limit)
+                .offset(offset)
+                .tuples()
+            )
+            return [
+                {"message_id": message, "seq": seq, "reply_id": reply, "created_at": iso(moment), **_for_people(trace)}
+                for message, seq, moment, reply, trace in rows
+            ]
 
     def events(self, actor: Actor, dialog_id: int, *, after_seq: int, limit: int = 200) -> list[Json]:
         """Events with a `seq` over `after_seq`, as listeners got them. Raises NotFound."""
@@ -148,6 +170,11 @@ class Dialogs:
             Dialog.delete().where(Dialog.id == dialog.id).execute()
             notice: Json = {"kind": "dialog_deleted", "dialog_id": dialog_id}
             self._db.after_commit(lambda: self._bus.publish(catalogue.CONTROL, notice))
+
+
+def _for_people(trace: Json) -> Json:
+    """A stored trace with its price in roubles."""
+    return {**trace, "price": rubles(trace["price"])}
 
 
 def _chosen(actor: Actor, which: DialogFilter) -> list[Any]:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from replyx.config.settings import Config
 from replyx.dialogs.citing import cited
 from replyx.dialogs.followups import standing
 from replyx.dialogs.texts import say, small_talk
+from replyx.dialogs.trace import Trace
 from replyx.errors import EngineFailed
-from replyx.events.stream import StreamWriter
 from replyx.knowledge.knowledge import Knowledge
 from replyx.knowledge.views import SearchResult
 from replyx.llm.engine import EngineRequest, Passage, Turn
-from replyx.llm.engines import Engines
+from replyx.llm.engines import EngineOutcome, Engines
+from replyx.llm.leak import GAP
 from replyx.llm.prompt import language_of
 from replyx.types import EngineName, Outcome, Source
+
+logger = logging.getLogger(__name__)
+
+#: Seconds after which a failure passes that may be waited for; a longer one is no wait for a customer.
+_SOON = 5
 
 #: Longest quote of a passage in a source, in characters.
 _QUOTE = 300
@@ -40,6 +48,8 @@ class Question:
     text: str
     history: tuple[Turn, ...]
     locale: str | None
+    #: Whose assistant it is: a local model takes tenants in turn.
+    tenant_id: int = 0
 
     @property
     def language(self) -> str:
@@ -60,6 +70,17 @@ class Draft:
     is_paid: bool = False
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    trace: Trace | None = None
+
+
+class Writer(Protocol):
+    """Where an answer goes while it is written."""
+
+    def write(self, piece: str) -> None:
+        """Send the next piece."""
+
+    def restart(self) -> None:
+        """Everything sent so far is void."""
 
 
 class Drafting:
@@ -68,34 +89,45 @@ class Drafting:
     def __init__(self, knowledge: Knowledge, engines: Engines, config: Config) -> None:
         self._knowledge, self._engines, self._config = knowledge, engines, config
 
-    def draft(self, question: Question, writer: StreamWriter, should_stop: Callable[[], bool]) -> Draft | None:
+    def draft(
+        self, question: Question, writer: Writer, should_stop: Callable[[], bool], *, may_wait: bool = False
+    ) -> Draft | None:
         """The answer, streamed to `writer` as it comes; None where `should_stop` ended it early.
 
+        Where the engine fails, another one answers: a local model, or the words of the documents. With `may_wait` a
+        failure that soon passes is raised instead, to be tried again.
+
         Raises:
-            EngineFailed: no whole answer came.
+            EngineFailed: no whole answer came, of no engine.
         """
-        language = question.language
+        language, trace = question.language, Trace(question.model)
         pair = self._knowledge.match_qa(question.assistant_id, question.text)
         if pair is not None:
             source = Source(None, None, None, None, pair.question[:_QUOTE], 1.0, qa_id=pair.id)
-            return Draft(pair.answer, Outcome.ANSWERED, EngineName.QA, (source,), is_paid=True)
+            trace.passages = (Passage(pair.question, 1.0, qa_id=pair.id),)
+            trace.lap("search")
+            return Draft(pair.answer, Outcome.ANSWERED, EngineName.QA, (source,), is_paid=True, trace=trace)
         talk = small_talk(question.text)
         if talk is not None and question.model == EngineName.EXTRACTIVE:
             text = (question.welcome_text if talk == "greeting" else None) or say(talk, language)
-            return Draft(text, Outcome.ANSWERED, EngineName.EXTRACTIVE)
+            return Draft(text, Outcome.ANSWERED, EngineName.EXTRACTIVE, trace=trace)
         asked = standing(question.text, question.history)
         found = self._search(question, asked)
+        trace.passages = found.passages
+        trace.lap("search")
         # A model may chat without documents; an assistant that has some must not answer past them.
         may_talk_freely = question.model != EngineName.EXTRACTIVE and (talk is not None or not found.has_knowledge)
         if not found.answerable and not may_talk_freely:
             text = question.not_found_text or say("not_found", language)
             text += self._asking_back(found, language)
-            return Draft(text, Outcome.NOT_FOUND, self._engines.engine_of(question.model), ())
-        passages = found.passages if found.answerable else ()
-        # A model reads what was said before; the engine that quotes has only the question.
-        if question.model == EngineName.EXTRACTIVE:
-            question = replace(question, text=asked)
-        return self._generate(question, passages, language, writer, should_stop)
+            return Draft(text, Outcome.NOT_FOUND, self._engines.engine_of(question.model), (), trace=trace)
+        request = self._request(question, found.passages if found.answerable else (), language)
+        try:
+            return self._generate(_for_engine(request, asked), trace, writer, should_stop)
+        except EngineFailed as failure:
+            if may_wait and failure.retryable and (failure.retry_after or 0) <= _SOON:
+                raise
+            return self._last_resort(request, asked, failure, trace, writer, should_stop)
 
     def _search(self, question: Question, asked: str) -> SearchResult:
         """What is found for the question's own words, or where it leans on another, for both, if that fits better."""
@@ -113,15 +145,8 @@ class Drafting:
         lines = "".join(f"\n• {matter}" for matter in list(matters)[:_MATTERS])
         return f"\n\n{say('clarify', language)}{lines}" if lines else ""
 
-    def _generate(
-        self,
-        question: Question,
-        passages: tuple[Passage, ...],
-        language: str,
-        writer: StreamWriter,
-        should_stop: Callable[[], bool],
-    ) -> Draft | None:
-        request = EngineRequest(
+    def _request(self, question: Question, passages: tuple[Passage, ...], language: str) -> EngineRequest:
+        return EngineRequest(
             model=question.model,
             system_prompt=question.system_prompt,
             question=question.text,
@@ -129,7 +154,37 @@ class Drafting:
             history=question.history,
             language=language,
             max_tokens=self._config.answers.max_tokens,
+            tenant_id=question.tenant_id,
         )
+
+    def _last_resort(
+        self,
+        request: EngineRequest,
+        asked: str,
+        failure: EngineFailed,
+        trace: Trace,
+        writer: Writer,
+        should_stop: Callable[[], bool],
+    ) -> Draft | None:
+        """The answer of the first engine that can give one; its tokens are not those that the price is by."""
+        model, error = request.model, failure
+        for other in self._engines.last_resorts(request.model):
+            logger.warning(
+                "another engine answers", extra={"model": model, "instead": other, "error": str(error)[:200]}
+            )
+            trace.failures.append({"model": model, "reason": str(error)[:200]})
+            writer.restart()
+            try:
+                draft = self._generate(_for_engine(replace(request, model=other), asked), trace, writer, should_stop)
+            except EngineFailed as again:
+                model, error = other, again
+                continue
+            return draft and replace(draft, prompt_tokens=0, completion_tokens=0)
+        raise failure
+
+    def _generate(
+        self, request: EngineRequest, trace: Trace, writer: Writer, should_stop: Callable[[], bool]
+    ) -> Draft | None:
         deadline = time.monotonic() + self._config.answers.timeout_seconds
         stream = self._engines.stream(request, should_stop)
         pieces: list[str] = []
@@ -139,27 +194,42 @@ class Drafting:
                 piece = next(stream)
                 if should_stop():
                     return None
+                if not pieces:
+                    trace.lap("first_piece")
                 pieces.append(piece)
                 size += len(piece)
                 writer.write(piece)
                 if size > _MAX_ANSWER or time.monotonic() > deadline:
                     raise EngineFailed("the answer is longer than allowed", retryable=False)
         except StopIteration as end:
-            outcome = end.value
+            outcome: EngineOutcome = end.value
         finally:
             stream.close()
+            trace.lap("writing")
         if should_stop():
             return None
         text = "".join(pieces).strip()
         if outcome.engine is not EngineName.EXTRACTIVE:
             # A quotation is one piece of one passage, whose number stands behind it, and is left as it is.
-            text = cited(text, passages)
-        if not text:
-            raise EngineFailed("the engine ended without a word", retryable=True)
-        draft = Draft(text, Outcome.ANSWERED, outcome.engine, _sources(passages), is_paid=True)
-        return replace(
-            draft, prompt_tokens=outcome.usage.prompt_tokens, completion_tokens=outcome.usage.completion_tokens
+            text = cited(text, request.passages)
+        if not text.strip(f"{GAP} \n"):
+            raise EngineFailed("the engine ended without a word", retryable=not outcome.leaked)
+        trace.outcome = outcome
+        return Draft(
+            text,
+            Outcome.ANSWERED,
+            outcome.engine,
+            _sources(request.passages),
+            is_paid=True,
+            prompt_tokens=outcome.usage.prompt_tokens,
+            completion_tokens=outcome.usage.completion_tokens,
+            trace=trace,
         )
+
+
+def _for_engine(request: EngineRequest, asked: str) -> EngineRequest:
+    """A model reads what was said before; the engine that quotes has only the question."""
+    return replace(request, question=asked) if request.model == EngineName.EXTRACTIVE else request
 
 
 def _sources(passages: tuple[Passage, ...]) -> tuple[Source, ...]:

@@ -22,6 +22,12 @@ class Held:
     price: Price
     most: int
 
+    def cost_of(self, draft: Draft) -> int:
+        """Kopecks that the answer costs."""
+        if self.hold_id is None or not draft.is_paid:
+            return 0
+        return min(self.most, self.price.of(draft.prompt_tokens + draft.completion_tokens))
+
 
 class Paying:
     """Both methods are called inside a transaction that holds the dialog's lock."""
@@ -48,8 +54,8 @@ class Paying:
         """Capture what a delivered answer cost, or free what was held for one that costs nothing."""
         if held.hold_id is None:
             return
-        cost = min(held.most, held.price.of(draft.prompt_tokens + draft.completion_tokens))
-        if not draft.is_paid or not cost:
+        cost = held.cost_of(draft)
+        if not cost:
             self._ledger.release(held.hold_id)
             return
         channel = Channel(dialog.platform)

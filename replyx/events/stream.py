@@ -44,6 +44,12 @@ class StreamWriter:
                 self._is_scheduled = True
                 self._stream.schedule(self, due)
 
+    def restart(self) -> None:
+        """Another engine begins the answer anew: what was sent is void, pieces are numbered from 0 again."""
+        with self._lock:
+            self._waiting.clear()
+            self._index = 0
+
     def flush(self) -> None:
         """Send what waits to be joined."""
         with self._lock:

@@ -33,7 +33,10 @@ class Turn:
 
 @dataclass(frozen=True)
 class EngineRequest:
-    """All that an engine needs. `language` is `ru` or `en`, the customer's; `max_tokens` bounds the answer."""
+    """All that an engine needs. `language` is `ru` or `en`, the customer's; `max_tokens` bounds the answer.
+
+    `tenant_id` is whose customer asks: where answers wait for each other, tenants take turns.
+    """
 
     model: str
     system_prompt: str
@@ -42,6 +45,7 @@ class EngineRequest:
     history: tuple[Turn, ...] = ()
     language: str = "ru"
     max_tokens: int = 1024
+    tenant_id: int = 0
 
 
 @dataclass(frozen=True)

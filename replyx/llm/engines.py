@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from replyx.clock import Clock, SystemClock
 from replyx.config.settings import Config
@@ -12,6 +12,9 @@ from replyx.errors import ValidationFailed
 from replyx.llm.ai_tokens import AiTokens
 from replyx.llm.engine import Engine, EngineRequest, ShouldStop, Usage
 from replyx.llm.extractive import ExtractiveEngine
+from replyx.llm.leak import LeakGuard
+from replyx.llm.privacy import Masks
+from replyx.llm.prompt import fit_history, instructions
 from replyx.llm.shelf import PREFIX, ModelShelf
 from replyx.types import EngineName
 
@@ -25,6 +28,8 @@ class EngineOutcome:
 
     engine: EngineName
     usage: Usage
+    #: Whether words of the instructions had to be cut from it.
+    leaked: bool = False
 
 
 class Engines:
@@ -75,8 +80,27 @@ class Engines:
             EngineFailed: no whole answer came; what was yielded before must not be shown as an answer.
         """
         name = self.engine_of(request.model)
-        usage = yield from self._engine(name).stream(request, should_stop)
-        return EngineOutcome(name, usage)
+        engine = self._engine(name)
+        if name is EngineName.EXTRACTIVE:
+            return EngineOutcome(name, (yield from engine.stream(request, should_stop)))
+        settings = self._config.answers
+        fitted = replace(request, history=fit_history(request.history, settings.history_tokens))
+        masks = Masks() if name is EngineName.REMOTE and settings.mask_personal_data else None
+        guard = LeakGuard(instructions(request) if settings.hide_instructions else (), _public(fitted))
+        stream = engine.stream(masks.mask(fitted) if masks else fitted, should_stop)
+        usage = yield from _filtered(stream, masks, guard)
+        return EngineOutcome(name, usage, guard.leaked)
+
+    def last_resorts(self, ai_model: str) -> list[str]:
+        """Models that may answer where `ai_model` does not, in the order of preference."""
+        asked = self._config.models.last_resort
+        if asked == "none" or ai_model == EXTRACTIVE:
+            return []
+        chosen = [asked]
+        if asked == "auto":
+            # A model that came with a package may be there for tests only: nobody chose it.
+            chosen = [PREFIX + name for name in self.shelf.own_names()[:1]]
+        return [model for model in dict.fromkeys([*chosen, EXTRACTIVE]) if model != ai_model]
 
     def close(self) -> None:
         """Close connections and let go of a loaded model."""
@@ -101,3 +125,28 @@ class Engines:
 
             return LocalEngine(self._config, self.shelf, self._clock)
         return ExtractiveEngine()
+
+
+def _public(request: EngineRequest) -> list[str]:
+    """What an answer may quote: the passages, and what the customer has seen."""
+    return [p.text for p in request.passages] + [turn.text for turn in request.history] + [request.question]
+
+
+def _filtered(
+    stream: Generator[str, None, Usage], masks: Masks | None, guard: LeakGuard
+) -> Generator[str, None, Usage]:
+    """The stream's pieces with the customer's data put back and the instructions cut out."""
+    try:
+        while True:
+            piece = next(stream)
+            shown = guard.feed(masks.restore(piece) if masks else piece)
+            if shown:
+                yield shown
+    except StopIteration as end:
+        rest = guard.feed(masks.end() if masks else "") + guard.end()
+        if rest:
+            yield rest
+        usage: Usage = end.value
+        return usage
+    finally:
+        stream.close()

@@ -7,7 +7,7 @@ model that keeps what it has read can go on from there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from replyx.llm.engine import EngineRequest, Passage, Turn
 
@@ -67,6 +67,29 @@ def build_messages(request: EngineRequest) -> list[dict[str, str]]:
     if turns and turns[-1]["role"] == "user":
         question = f"{turns.pop()['content']}\n\n{question}"
     return [{"role": "system", "content": system}, *turns, {"role": "user", "content": question}]
+
+
+def instructions(request: EngineRequest) -> tuple[str, str]:
+    """What must not come out in an answer: the assistant's own words, and our rules."""
+    return request.system_prompt, _RULES["en" if request.language == "en" else "ru"]
+
+
+def fit_history(turns: Sequence[Turn], tokens: int) -> tuple[Turn, ...]:
+    """The latest turns that take about `tokens` together; each is kept whole or goes whole."""
+    kept: list[Turn] = []
+    left = float(tokens)
+    for turn in reversed(turns):
+        left -= about_tokens(turn.text)
+        if left < 0:
+            break
+        kept.append(turn)
+    return tuple(reversed(kept))
+
+
+def about_tokens(text: str) -> float:
+    """Tokens of a text for a common model: about four English or three Russian letters each."""
+    cyrillic = len(_CYRILLIC.findall(text))
+    return cyrillic / 3 + (len(text) - cyrillic) / 4
 
 
 def _question(request: EngineRequest, language: str) -> str:

@@ -29,6 +29,8 @@ class RemoteEngine:
         self._keys = keys
         self._clock = clock
         self._seconds = config.answers.timeout_seconds
+        #: Seconds after which no further key is tried: a customer waits.
+        self._patience = min(self._seconds, 2 * config.answers.first_byte_seconds)
         self._api = ChatApi(clock, silence_seconds=config.answers.first_byte_seconds)
 
     def stream(self, request: EngineRequest, should_stop: ShouldStop) -> Generator[str, None, Usage]:
@@ -40,11 +42,12 @@ class RemoteEngine:
             EngineFailed: no key gave a whole answer in time; `retry_after` says when one may be used again.
         """
         call = ChatCall(request.model, tuple(build_messages(request)), request.max_tokens)
-        deadline = self._clock.monotonic() + self._seconds
+        start = self._clock.monotonic()
         tried: dict[int, KeyOutcome] = {}
         while not should_stop():
-            left = deadline - self._clock.monotonic()
-            key = self._keys.reserve(request.model, exclude=tried.keys()) if left > 0 else None
+            passed = self._clock.monotonic() - start
+            left = self._seconds - passed
+            key = self._keys.reserve(request.model, exclude=tried.keys()) if passed < self._patience else None
             if key is None:
                 raise self._failure(request.model, tried)
             attempt = _Attempt(self._api, key, call)

@@ -32,6 +32,10 @@ class ModelShelf:
         """Names of all local models, without `local/`, those of the data directory first."""
         return [*sorted(self._own()), *(name for name in sorted(_packaged()) if name not in self._own())]
 
+    def own_names(self) -> list[str]:
+        """Names of the models of the data directory alone."""
+        return sorted(self._own())
+
     def path(self, name: str) -> Path:
         """The GGUF file of a model; `name` with or without `local/`.
 

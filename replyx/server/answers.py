@@ -169,6 +169,47 @@ class Messages(Answer):
     messages: list[Message]
 
 
+class TracedPassage(Answer):
+    document_id: int | None
+    chunk_id: int | None
+    qa_id: int | None
+    filename: str | None
+    page: int | None
+    score: float
+
+
+class FailedEngine(Answer):
+    model: str
+    reason: str
+
+
+class AnswerTrace(Answer):
+    message_id: int
+    seq: int
+    reply_id: int
+    created_at: Moment
+    model: str
+    engine: Literal["remote", "local", "extractive", "qa"]
+    outcome: Literal["answered", "not_found", "unavailable"]
+    #: Masked.
+    key: str | None
+    ai_token_id: int | None
+    prompt_tokens: int
+    completion_tokens: int
+    instructions_cut: bool
+    failures: list[FailedEngine]
+    passages: list[TracedPassage]
+    price: Roubles
+    attempt: int
+    #: From the question to the stored answer, waiting in the queue included.
+    seconds: float
+    milliseconds: dict[str, float]
+
+
+class AnswerTraces(Answer):
+    traces: list[AnswerTrace]
+
+
 class ExportedDialog(Dialog):
     messages: list[Message]
 

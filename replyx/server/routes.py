@@ -63,6 +63,7 @@ ROUTES: tuple[Endpoint, ...] = (
     Endpoint(GET, "/api/dialogs/{id:int}/messages", DESK, dialogs.list_messages, "Messages, oldest first", query=dialogs.After, answer=answers.Messages),
     Endpoint(POST, "/api/dialogs/{id:int}/messages", DESK, dialogs.say, "An operator's message", body=dialogs.OperatorMessage, status=201, idempotent=True, answer=answers.Message, errors=(409,)),
     Endpoint(GET, "/api/dialogs/{id:int}/events", DESK, dialogs.list_events, "Events, oldest first", query=dialogs.After, answer=answers.Events),
+    Endpoint(GET, "/api/dialogs/{id:int}/traces", USER, dialogs.list_traces, "How its answers came about, newest first", query=Page, answer=answers.AnswerTraces),
     Endpoint(GET, "/api/dialogs/{id:int}/export", DESK, dialogs.export, "The whole dialog as one object", answer=answers.ExportedDialog),
     Endpoint(POST, "/api/dialogs/{id:int}/handoff/request", DESK, dialogs.request_handoff, "Ask for a person", body=dialogs.HandoffRequest, answer=answers.Dialog, errors=(409,)),
     Endpoint(POST, "/api/dialogs/{id:int}/handoff/take", DESK, dialogs.take, "Take a dialog over", body=dialogs.HandoffTake, answer=answers.Dialog, errors=(409,)),

@@ -52,6 +52,7 @@ TABLE = {
         DELETE /api/users/me
         GET /api/users/me/export
         DELETE /api/dialogs/{id:int}
+        GET /api/dialogs/{id:int}/traces
         GET /api/assistants
         POST /api/assistants
         GET /api/assistants/{id:int}

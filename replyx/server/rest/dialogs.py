@@ -86,6 +86,12 @@ async def list_events(call: Call) -> Json:
     return await call.app.call(read)
 
 
+async def list_traces(call: Call) -> Json:
+    page = call.query
+    rows = await call.app.call(call.app.dialogs.traces, call.actor, call.id, limit=page.limit, offset=page.offset)
+    return {"traces": rows}
+
+
 async def say(call: Call) -> Json:
     def add() -> Json:
         body = call.body
