@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar, cast
 
 from replyx.accounts.accounts import Accounts
+from replyx.accounts.api_keys import ApiKeys
 from replyx.accounts.sealed import Sealed
 from replyx.accounts.tokens import Tokens
 from replyx.assistants.assistants import Assistants
@@ -23,6 +24,7 @@ from replyx.clock import Clock, SystemClock
 from replyx.config.settings import Config
 from replyx.dialogs.answering import Answering
 from replyx.dialogs.census import Census
+from replyx.dialogs.completions import Completions
 from replyx.dialogs.dialogs import Dialogs
 from replyx.dialogs.drafting import Drafting
 from replyx.dialogs.evaluation import Evaluation
@@ -93,7 +95,10 @@ class App:
     plugins: Host
     idempotency: IdempotencyKeys
     sealed: Sealed
+    api_keys: ApiKeys
+    completions: Completions
     _limiter: Any = None
+    _slow_limiter: Any = None
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a service's method in a thread, from an asynchronous edge: the one bridge between the two worlds.
@@ -107,6 +112,15 @@ class App:
             self._limiter = anyio.CapacityLimiter(self.db.pool_size)
         bound = partial(function, *args, **kwargs)
         return await cast("Awaitable[T]", anyio.to_thread.run_sync(self._connected(bound), limiter=self._limiter))
+
+    async def call_slowly(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`call` for what takes seconds, such as a model: it holds no connection, and has a limit of its own."""
+        import anyio
+        import anyio.to_thread
+
+        if self._slow_limiter is None:
+            self._slow_limiter = anyio.CapacityLimiter(self.config.answers.threads)
+        return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._slow_limiter)
 
     def close(self) -> None:
         """Give everything back; the app cannot be used afterwards."""
@@ -160,8 +174,7 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
     ai_tokens = AiTokens(db, time, box, config.zone)
     engines, stream, figures = Engines(config, ai_tokens, time), AnswerStream(bus, time), Figures()
     knowledge = Knowledge(db, bus, time, queue, config, plugins)
-    writing = Writing(db, outbox, queue, ledger, time, plugins)
-    handoffs = Handoffs(db, outbox, writing, time)
+    handoffs = Handoffs(db, outbox, writing := Writing(db, outbox, queue, ledger, time, plugins), time)
     assistants = Assistants(db, bus, time, box, config, engines.check_model, engines.default_model)
     dialogs, drafting = Dialogs(db, bus, outbox, writing, time), Drafting(knowledge, engines, config)
     return App(
@@ -197,6 +210,8 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
         plugins=plugins,
         idempotency=IdempotencyKeys(db, box),
         sealed=Sealed(db, time, config),
+        api_keys=ApiKeys(db, time),
+        completions=Completions(db, drafting, ledger, time, config),
     )
 
 

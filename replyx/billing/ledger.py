@@ -253,6 +253,12 @@ class Ledger:
             )
             return int(paid.scalar())
 
+    def count_open(self, key_begins: str) -> int:
+        """Open holds whose key begins so."""
+        with self._db.connection():
+            count: int = Hold.select().where((Hold.state == "open") & Hold.key.startswith(key_begins)).count()
+            return count
+
     def _record_release(self, hold_id: int, user_id: int, amount: int) -> None:
         if amount:
             self._transfer(f"release#{hold_id}", "release", user_id, amount, _held(user_id), _user(user_id), "Release")

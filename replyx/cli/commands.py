@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "eval": ("replyx.cli.eval", "Put golden questions to an assistant: what it finds, refuses and answers."),
     "dialogs": ("replyx.cli.dialogs", "Dialogs with customers."),
     "billing": ("replyx.cli.billing", "Balances, statements, payments and the check of the ledger."),
+    "api-keys": ("replyx.cli.api_keys", "Tenants' keys to the OpenAI-compatible API."),
     "plugins": (
         "replyx.cli.plugins",
         "Plugins: payments, virus scanners, formats and whatever else was added.",

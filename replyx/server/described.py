@@ -33,6 +33,7 @@ SECURITY: Json = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A user's access_token"},
     "visitor": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A visitor's visitor_token"},
     "site": {"type": "apiKey", "in": "header", "name": "X-Site-Token", "description": "An assistant's site_token"},
+    "api_key": {"type": "http", "scheme": "bearer", "description": "A key of POST /api/api-keys"},
 }
 
 _COUNT: Json = {"type": "integer", "minimum": 0}

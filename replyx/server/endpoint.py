@@ -34,6 +34,8 @@ class Permission(StrEnum):
     VISITOR = "visitor"
     #: A page that holds an assistant's site token.
     SITE = "site"
+    #: A program with one of the tenant's API keys.
+    API_KEY = "api_key"
 
 
 @dataclass

@@ -58,6 +58,13 @@ def _user(call: Call) -> str:
     return f"user:{call.actor.user_id}"
 
 
+def _api_key(call: Call) -> str:
+    call.credential = bearer_token(call)
+    call.actor = call.app.api_keys.authenticate(call.credential)
+    call.caller.user_id = call.actor.user_id
+    return f"user:{call.actor.user_id}"
+
+
 def _site(call: Call) -> str:
     call.assistant = call.app.assistants.by_site_token(header(call.request.scope, b"x-site-token") or "")
     _check_origin(call, needs_one=True)
@@ -106,4 +113,5 @@ _PROOFS = {
     Permission.ADMIN: _user,
     Permission.VISITOR: _visitor,
     Permission.SITE: _site,
+    Permission.API_KEY: _api_key,
 }

@@ -26,6 +26,7 @@ _SCHEMES: dict[Permission, list[Json]] = {
     Permission.ADMIN: [{"bearer": []}],
     Permission.VISITOR: [{"visitor": []}],
     Permission.SITE: [{"site": []}],
+    Permission.API_KEY: [{"api_key": []}],
 }
 
 _ROLES = {
@@ -33,6 +34,7 @@ _ROLES = {
     Permission.USER: "For owners and administrators.",
     Permission.ADMIN: "For administrators.",
     Permission.VISITOR: "For a widget's visitor; `Origin` must be on the assistant's list.",
+    Permission.API_KEY: "For programs with an API key of the tenant's.",
     Permission.SITE: "For a page with the assistant's site token; `Origin` must be on the assistant's list.",
 }
 

@@ -5,16 +5,18 @@
 
 from __future__ import annotations
 
-from replyx.server import admin_answers, answers
+from replyx.server import admin_answers, answers, completion_answers
 from replyx.server.bodies import Page
 from replyx.server.endpoint import Endpoint, Permission
 from replyx.server.limits import Limit
 from replyx.server.openapi import show_openapi
 from replyx.server.rest import (
     admin,
+    api_keys,
     assistants,
     auth,
     balance,
+    completions,
     dialogs,
     documents,
     health,
@@ -27,7 +29,7 @@ from replyx.server.rest import (
 from replyx.server.web import pages
 
 ANONYMOUS, DESK, USER, ADMIN = Permission.ANONYMOUS, Permission.DESK, Permission.USER, Permission.ADMIN
-VISITOR, SITE = Permission.VISITOR, Permission.SITE
+VISITOR, SITE, API_KEY = Permission.VISITOR, Permission.SITE, Permission.API_KEY
 GET, POST, PUT, DELETE = "GET", "POST", "PUT", "DELETE"
 
 # fmt: off
@@ -79,6 +81,13 @@ ROUTES: tuple[Endpoint, ...] = (
     Endpoint(PUT, "/api/qa-knowledge/{id:int}", USER, knowledge.change_qa, "Change a prepared answer", body=knowledge.QaChanges, answer=answers.Qa),
     Endpoint(DELETE, "/api/qa-knowledge/{id:int}", USER, knowledge.delete_qa, "Delete a prepared answer", status=204),
     Endpoint(GET, "/api/knowledge/search", USER, knowledge.search, "Search what an assistant knows", query=knowledge.Search, answer=answers.Found, errors=(404,)),
+
+    Endpoint(GET, "/api/api-keys", USER, api_keys.list_all, "Keys to the OpenAI-compatible API, masked", answer=list[completion_answers.ApiKey]),
+    Endpoint(POST, "/api/api-keys", USER, api_keys.create, "Make a key; it is shown this once", body=api_keys.NewApiKey, status=201, answer=completion_answers.ApiKey),
+    Endpoint(DELETE, "/api/api-keys/{id:int}", USER, api_keys.revoke, "Revoke a key", status=204),
+    Endpoint(GET, "/v1/models", API_KEY, completions.list_models, "The tenant's assistants as models", answer=completion_answers.Models),
+    Endpoint(GET, "/v1/models/{model}", API_KEY, completions.show_model, "One assistant as a model", answer=completion_answers.Model),
+    Endpoint(POST, "/v1/chat/completions", API_KEY, completions.complete, "An answer of an assistant, also streamed as OpenAI's API does", body=completions.ChatRequest, answer=completion_answers.ChatCompletion, errors=(402, 404, 502)),
 
     Endpoint(GET, "/api/balance", USER, balance.show, "The caller's balance", answer=answers.Balance),
     Endpoint(GET, "/api/balance/transactions", USER, balance.list_transactions, "Every movement of it", query=balance.Statement, answer=answers.Transactions),

@@ -13,6 +13,7 @@ class Assistant(Table):
     """What a company set up: prompt, model, channels, price. `price` is kopecks a message, None: the default."""
 
     id = IdField()
+    user_id: int
     user = peewee.ForeignKeyField(User, backref="assistants", on_delete="CASCADE")
     name = peewee.CharField(100)
     description = peewee.TextField(default="")

@@ -15,6 +15,7 @@ from playhouse.migrations import Runner
 from replyx.errors import ConfigError, SchemaOutdated, SchemaTooNew
 from replyx.storage.accounts import RevokedToken, User
 from replyx.storage.ai_tokens import AiToken
+from replyx.storage.api_keys import ApiKey
 from replyx.storage.assistants import Assistant
 from replyx.storage.audit import AuditRow
 from replyx.storage.billing import Hold, LedgerEntry, LedgerTransfer, Payment
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 ALL_TABLES: tuple[type[Table], ...] = (
     User, RevokedToken, LedgerTransfer, LedgerEntry, Hold, Payment, AiToken, Assistant,
     Document, QaPair, Chunk, Dialog, Reply, Message, Event, ProcessBeat, AuditRow, IdempotencyKey,
-    TelegramUpdate, TelegramBot, Attachment,
+    TelegramUpdate, TelegramBot, Attachment, ApiKey,
 )  # fmt: skip
 
 MIGRATIONS = Path(__file__).parent / "migrations"

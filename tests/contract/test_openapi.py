@@ -85,7 +85,9 @@ def test_objects_have_no_fields_beside_those_that_are_described(document: Json) 
         if schema.get("type") == "object" and schema.get("additionalProperties") is not False
     }
 
-    assert loose == {"Event", "FreeObject"}
+    # The OpenAI-compatible API's requests have many fields that mean nothing here.
+    theirs = {"ChatRequest", "ChatMessage", "TextPart", "StreamOptions"}
+    assert loose == {"Event", "FreeObject"} | theirs
 
 
 def test_no_answer_has_a_field_that_is_a_secret(document: Json) -> None:

@@ -25,7 +25,8 @@ from tests.support.tenants import SAME_KEY, Tenant, belongings, plant
 _LEAST = 5000
 
 #: Slots that name nothing of a tenant's: a plugin, a file of the pages; or what is public and opens the demo's page.
-_OF_NO_TENANT = {"path:provider", "path:path", "query:site_token"}
+#: `model` is tried with a stranger's key in test_openai_endpoint.
+_OF_NO_TENANT = {"path:provider", "path:path", "path:model", "query:site_token"}
 
 #: How one id can be written in a path so that it is the same one; and so that it is none.
 _SPELLINGS = ("{id}", "00{id}", "%3{last}")
@@ -62,7 +63,7 @@ class Caller:
         """What a stranger's thing must answer: not found, or before that what the caller may not do at all."""
         if permission is Permission.VISITOR:
             return 404 if self.level == "visitor" else 401
-        if self.level in ("nobody", "visitor", "site"):
+        if self.level in ("nobody", "visitor", "site") or permission is Permission.API_KEY:
             return 401
         allowed = {Permission.DESK: ("operator", "owner", "admin"), Permission.USER: ("owner", "admin")}
         return 404 if self.level in allowed.get(permission, ()) else 403

@@ -70,6 +70,9 @@ TABLE = {
         PUT /api/qa-knowledge/{id:int}
         DELETE /api/qa-knowledge/{id:int}
         GET /api/knowledge/search
+        GET /api/api-keys
+        POST /api/api-keys
+        DELETE /api/api-keys/{id:int}
         GET /api/balance
         GET /api/balance/transactions
         POST /api/balance/top-up
@@ -89,6 +92,9 @@ TABLE = {
         GET /api/admin/system/health
     """,
     "----": """
+        GET /v1/models
+        GET /v1/models/{model}
+        POST /v1/chat/completions
         POST /api/widget/sessions
         GET /api/widget/dialogs/{key}/messages
         POST /api/widget/dialogs/{key}/messages
