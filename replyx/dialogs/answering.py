@@ -7,19 +7,18 @@ held at the claim, captured with the answer, and freed in every other case.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from replyx.billing.ledger import Ledger
 from replyx.clock import Clock
 from replyx.config.settings import Config
 from replyx.dialogs.access import access_dialog
+from replyx.dialogs.claims import Claim, claiming
 from replyx.dialogs.drafting import Draft, Drafting, Question
 from replyx.dialogs.handoff import Handoffs
 from replyx.dialogs.inbox import assistant_speaks
 from replyx.dialogs.leases import Lease, Leases
-from replyx.dialogs.paying import Held, Paying
+from replyx.dialogs.paying import Paying
 from replyx.dialogs.texts import say
 from replyx.dialogs.views import MessageView
 from replyx.dialogs.watch import Watch
@@ -39,12 +38,6 @@ from replyx.types import SYSTEM, EngineName, HandoffReason, Json, Outcome, Sende
 
 logger = logging.getLogger(__name__)
 
-#: Tries of an engine that fails, the first included, and how old a question may be for one more.
-_TRIES, _PATIENCE = 2, timedelta(seconds=20)
-
-#: Age of a question after which an engine that fails is not waited for any more: a person is called.
-_TOO_OLD = timedelta(seconds=45)
-
 _OWED = Prepared(
     lambda: Reply.select(Reply.dialog).where((Reply.id == Slot("reply")) & Reply.state.in_(OPEN_STATES)).limit(1)
 )
@@ -58,20 +51,6 @@ _SAID = Prepared(
         .tuples()
     )
 )
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The right to answer: which messages, under which fence, with how much held."""
-
-    reply_id: int
-    dialog_id: int
-    fence: int
-    attempt: int
-    first_seq: int
-    upto_seq: int
-    held: Held
-    asked_at: datetime
 
 
 class Answering:
@@ -97,7 +76,7 @@ class Answering:
         self._ledger, self._clock, self._config = ledger, clock, config
         self._leases = Leases(db, config.answers.lease_seconds)
         self._paying = Paying(ledger, clock, config)
-        self._claiming = Prepared(lambda: _claiming(db, config.answers.lease_seconds))
+        self._claiming = Prepared(lambda: claiming(db, config.answers.lease_seconds))
 
     def answer(self, reply_id: int) -> MessageView | None:
         """Write the answer that is owed; None where there was nothing to do or it was not this call that did it.
@@ -212,7 +191,7 @@ class Answering:
             with Watch(self._bus, claim.dialog_id, upto, lease, may_restart=may_restart) as watch:
                 writer = self._stream.start(claim.dialog_id, claim.reply_id)
                 try:
-                    question, may_wait = self._question(claim, upto), self._may_wait(claim)
+                    question, may_wait = self._question(claim, upto), claim.may_wait(self._clock.now())
                     draft = self._drafting.draft(question, writer, watch.should_stop, may_wait=may_wait)
                 finally:
                     writer.close()
@@ -226,10 +205,6 @@ class Answering:
             # Somebody said more meanwhile: the answer starts anew and sees it.
             upto = self._newest(claim.reply_id, upto)
         return None
-
-    def _may_wait(self, claim: Claim) -> bool:
-        """Whether a failed engine may be tried once more, or another one is to answer the customer who waits."""
-        return claim.attempt < _TRIES and self._clock.now() - claim.asked_at < _PATIENCE
 
     def _question(self, claim: Claim, upto_seq: int) -> Question:
         with self._db.connection():
@@ -350,7 +325,7 @@ class Answering:
                 Reply.update(last_error=error[:300]).where(Reply.id == claim.reply_id).execute()
                 self._settle(claim, "pending")
                 self._db.after_commit(self._figures.retried)
-                is_old = self._clock.now() - claim.asked_at > _TOO_OLD
+                is_old = claim.is_old(self._clock.now())
                 if not retryable or is_old or claim.attempt >= self._config.answers.attempts:
                     self._apologise(dialog, reply, HandoffReason.FAILED)
                     return
@@ -379,18 +354,6 @@ class Answering:
     def _count(self, reply: Reply, outcome: Outcome, engine: EngineName) -> None:
         waited = (self._clock.now() - reply.created_at).total_seconds()
         self._db.after_commit(lambda: self._figures.answered(str(outcome), str(engine), max(0.0, waited)))
-
-
-def _claiming(db: Database, seconds: float) -> Any:
-    """The statement that takes a reply which waits, or whose worker has not been heard of."""
-    is_free = (Reply.state == "pending") | ((Reply.state == "working") & (Reply.lease_until < db.now_ms()))
-    return (
-        Reply.update(
-            state="working", fence=Reply.fence + 1, attempts=Reply.attempts + 1, lease_until=db.now_ms(seconds)
-        )
-        .where((Reply.id == Slot("reply")) & is_free)
-        .returning(Reply)
-    )
 
 
 def _is_asked(row: tuple[str, str, int], first_seq: int, upto_seq: int) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from replyx.dialogs.answering import Claim
+from replyx.dialogs.claims import Claim
 from replyx.dialogs.drafting import Draft
 from replyx.errors import Conflict
 from replyx.storage.billing import Hold

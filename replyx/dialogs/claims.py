@@ -1,0 +1,52 @@
+"""The right to write one answer: how it is taken, and how long its engine may be waited for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from replyx.dialogs.paying import Held
+from replyx.storage.database import Database
+from replyx.storage.dialogs import Reply
+from replyx.storage.prepared import Slot
+
+#: Tries of an engine that fails, the first included, and how old a question may be for one more.
+_TRIES, _PATIENCE = 2, timedelta(seconds=20)
+
+#: Age of a question after which an engine that fails is not waited for any more: a person is called.
+_TOO_OLD = timedelta(seconds=45)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Which messages are to be answered, under which fence, with how much held; `asked_at` is the question's time."""
+
+    reply_id: int
+    dialog_id: int
+    fence: int
+    attempt: int
+    first_seq: int
+    upto_seq: int
+    held: Held
+    asked_at: datetime
+
+    def may_wait(self, now: datetime) -> bool:
+        """Whether a failed engine may be tried once more, or another one is to answer the customer who waits."""
+        return self.attempt < _TRIES and now - self.asked_at < _PATIENCE
+
+    def is_old(self, now: datetime) -> bool:
+        """Whether the customer has waited too long for one more try of anything."""
+        return now - self.asked_at > _TOO_OLD
+
+
+def claiming(db: Database, seconds: float) -> Any:
+    """The statement that takes a reply which waits, or whose worker has not been heard of."""
+    is_free = (Reply.state == "pending") | ((Reply.state == "working") & (Reply.lease_until < db.now_ms()))
+    return (
+        Reply.update(
+            state="working", fence=Reply.fence + 1, attempts=Reply.attempts + 1, lease_until=db.now_ms(seconds)
+        )
+        .where((Reply.id == Slot("reply")) & is_free)
+        .returning(Reply)
+    )
