@@ -45,9 +45,7 @@ class Paying:
         key = f"reply:{reply.id}:{reply.fence}"
         return self.hold_for(dialog.user_id, dialog.assistant, Channel(dialog.platform), key, reply_id=reply.id)
 
-    def hold_for(
-        self, user_id: int, assistant: Assistant, channel: Channel, key: str, *, reply_id: int = 0
-    ) -> Held:
+    def hold_for(self, user_id: int, assistant: Assistant, channel: Channel, key: str, *, reply_id: int = 0) -> Held:
         """The same of the user's money, for an answer in `channel` under the ledger's `key`.
 
         Raises InsufficientBalance.
