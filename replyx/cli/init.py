@@ -69,6 +69,7 @@ def _write_settings(file: Path, values: dict[str, Any]) -> bool:
 
     text = render_toml(values)
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         # It may hold the database's password.
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

@@ -28,7 +28,7 @@ OfUser = Annotated[bool, typer.Option("--user", help="For a user's own systemd, 
 #: What a user's own systemd cannot give: another user, the machine's directories, namespaces.
 _ROOTS_OWN = re.compile(
     r"^(DynamicUser|User|StateDirectory\w*|Protect\w+|Private\w+|Restrict(?!Prevent)\w+|CapabilityBoundingSet|AmbientCapabilities"
-    r"|SystemCall\w+|KeyringMode|RemoveIPC|MemoryDenyWriteExecute|LockPersonality|ReadWritePaths|Nice|OOMPolicy)="
+    r"|SystemCall\w+|KeyringMode|RemoveIPC|MemoryDenyWriteExecute|LockPersonality|ReadWritePaths|LoadCredential|Nice|OOMPolicy)="
 )
 
 
@@ -131,6 +131,9 @@ def _one_process(server: str) -> str:
 def _for_user(text: str, config: Config) -> str:
     """Without what only root's systemd can do, and the reasons of those lines."""
     text = re.sub(r"^(Environment=REPLYX_DATA_DIR=).*$", rf"\g<1>{config.data_dir}", text, flags=re.MULTILINE)
+    # A user's own systemd reads what the user may read.
+    text = re.sub(r"^# Where it puts them\.\n", "", text, flags=re.MULTILINE)
+    text = text.replace("=%d/replyx.toml", f"={config.path.resolve() if config.path else ''}")
     lines: list[str] = []
     for line in text.splitlines():
         if _ROOTS_OWN.match(line):
@@ -194,6 +197,15 @@ def _folder() -> Traversable:
     return installed if installed.is_dir() else Path(__file__).parents[2] / "deploy" / "systemd"
 
 
+def _settings(path: Path) -> str:
+    return (
+        "# systemd reads the settings as root and hands them over, so that the file can stay root's alone.\n"
+        f"LoadCredential=replyx.toml:{path.resolve()}\n"
+        "# Where it puts them.\n"
+        "Environment=REPLYX_CONFIG=%d/replyx.toml"
+    )
+
+
 def _with_paths(text: str, config: Config) -> str:
     address = f"{config.server.host}:{config.server.port}"
     text = re.sub(r"^(ListenStream=).*$", rf"\g<1>{address}", text, flags=re.MULTILINE)
@@ -204,7 +216,8 @@ def _with_paths(text: str, config: Config) -> str:
         text = re.sub(
             r"^(StateDirectory=replyx)$", rf"\g<1>\nReadWritePaths={config.data_dir}", text, flags=re.MULTILINE
         )
-    if config.path is not None and config.path.resolve() != Path("/etc/replyx/replyx.toml"):
-        setting = f"Environment=REPLYX_CONFIG={config.path.resolve()}"
-        text = re.sub(r"^(Environment=REPLYX_DATA_DIR=.*)$", rf"\g<1>\n{setting}", text, flags=re.MULTILINE)
+    if config.path is not None:
+        text = re.sub(
+            r"^(Environment=REPLYX_DATA_DIR=.*)$", rf"\g<1>\n{_settings(config.path)}", text, flags=re.MULTILINE
+        )
     return text.rstrip(os.linesep)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from replyx.types import SYSTEM, HandoffReason
 from tests.edges.conftest import Build
+from tests.support.documents import REPOSITORY
 from tests.support.house import House
 from tests.support.programs import wait_until
 
@@ -55,6 +58,18 @@ def test_what_stands_in_the_record_is_told_as_it_stands(house: House) -> None:
     assert _samples(house, key="main")["replyx_ai_key_calls_today"] == 0
     app.ledger.release(hold)
     assert _samples(house)["replyx_holds"] == 0
+
+
+def test_the_board_for_grafana_asks_for_nothing_that_is_not_told(both: House) -> None:
+    board = (REPOSITORY / "deploy" / "grafana" / "replyx.json").read_text(encoding="utf-8")
+    asked = set(re.findall(r"replyx_\w+", board)) - {"replyx_answers_total", "replyx_answer_failures_total"}
+    page = both.api().client.get("/metrics").text
+    told = {
+        sample for family in text_string_to_metric_families(page) for sample in (family.name, f"{family.name}_bucket")
+    }
+
+    assert asked <= told
+    assert {"replyx_answers", "replyx_answer_failures"} <= told
 
 
 def test_without_a_token_it_is_for_this_machine_and_not_through_a_proxy(house: House) -> None:
