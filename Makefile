@@ -10,7 +10,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .ONESHELL:
 .NOTPARALLEL:
-.PHONY: help up test check fuzz hostile chaos kills machines bugs coverage mutation bench docs lock packages clean
+.PHONY: help up test check fuzz hostile chaos kills machines telegram bugs coverage mutation bench docs lock packages clean
 
 PYTHON ?= python3
 ARGS ?=
@@ -52,6 +52,9 @@ kills: packages $(DEVELOPMENT) ## a process dies at every commit of a message's 
 
 machines: packages $(DEVELOPMENT) ## parts of ReplyX beside models of them, long walks with ever new steps; takes a quarter of an hour
 	@$(BIN)/python -m pytest -q --hypothesis-profile=long -o faulthandler_timeout=0 tests/machines $(ARGS)
+
+telegram: $(DEVELOPMENT) ## a Bot API that misbehaves, senders that die, an outage; takes a quarter of an hour; ARGS="--seed 7"
+	@$(BIN)/python -m tests.telegram $(ARGS)
 
 hostile: $(DEVELOPMENT) ## over two hundred files that attack whoever reads them, and what becomes of each
 	@$(BIN)/python -m tests.hostile

@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from replyx.accounts.accounts import Accounts
 from replyx.accounts.api_keys import ApiKeys
 from replyx.accounts.sealed import Sealed
+from replyx.accounts.telegram_links import TelegramLinks
 from replyx.accounts.tokens import Tokens
 from replyx.assistants.assistants import Assistants
 from replyx.assistants.bots import Bots
@@ -24,14 +25,18 @@ from replyx.clock import Clock, SystemClock
 from replyx.config.settings import Config
 from replyx.dialogs.answering import Answering
 from replyx.dialogs.census import Census
+from replyx.dialogs.chats import Chats
 from replyx.dialogs.completions import Completions
+from replyx.dialogs.deliveries import Deliveries
 from replyx.dialogs.dialogs import Dialogs
 from replyx.dialogs.drafting import Drafting
 from replyx.dialogs.evaluation import Evaluation
 from replyx.dialogs.handoff import Handoffs
 from replyx.dialogs.inbox import Inbox
+from replyx.dialogs.postbox import Postbox
 from replyx.dialogs.sessions import Sessions
 from replyx.dialogs.tenant import Tenants
+from replyx.dialogs.topics import Topics
 from replyx.dialogs.updates import Updates
 from replyx.dialogs.writing import Writing
 from replyx.errors import ConfigError
@@ -89,6 +94,10 @@ class App:
     handoffs: Handoffs
     answering: Answering
     evaluation: Evaluation
+    deliveries: Deliveries
+    topics: Topics
+    chats: Chats
+    telegram_links: TelegramLinks
     census: Census
     figures: Figures
     tenants: Tenants
@@ -174,7 +183,8 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
     ai_tokens = AiTokens(db, time, box, config.zone)
     engines, stream, figures = Engines(config, ai_tokens, time), AnswerStream(bus, time), Figures()
     knowledge = Knowledge(db, bus, time, queue, config, plugins)
-    handoffs = Handoffs(db, outbox, writing := Writing(db, outbox, queue, ledger, time, plugins), time)
+    writing = Writing(db, outbox, queue, ledger, time, plugins, Postbox(db, bus))
+    handoffs = Handoffs(db, outbox, writing, time)
     assistants = Assistants(db, bus, time, box, config, engines.check_model, engines.default_model)
     dialogs, drafting = Dialogs(db, bus, outbox, writing, time), Drafting(knowledge, engines, config)
     return App(
@@ -204,6 +214,10 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
         handoffs=handoffs,
         answering=Answering(db, bus, stream, queue, writing, handoffs, drafting, ledger, time, config, figures),
         evaluation=Evaluation(db, knowledge, engines),
+        deliveries=Deliveries(db, outbox, writing, time, config),
+        topics=Topics(db, outbox, time),
+        chats=Chats(db, outbox, writing.postbox, time),
+        telegram_links=TelegramLinks(db, time),
         census=Census(db, time),
         figures=figures,
         tenants=Tenants(db, accounts, ledger, assistants, knowledge, dialogs),

@@ -72,6 +72,7 @@ class Assistants:
         prices: Mapping[str, Any] | None = None,
         daily_cap: int | None = None,
         answer_threshold: float | None = None,
+        telegram_group_id: int | None = None,
     ) -> AssistantView:
         """A new assistant of the actor. `price` is kopecks a message; no `ai_model` takes the one that works.
 
@@ -100,6 +101,7 @@ class Assistants:
             "prices": prices,
             "daily_cap": daily_cap,
             "answer_threshold": answer_threshold,
+            "telegram_group_id": telegram_group_id,
         }
         columns = self._columns(self._with_model(checked_fields(given), None), None)
         with self._one_bot_each():

@@ -116,6 +116,18 @@ def _threshold(value: object, field: str) -> float | None:
     return float(value)
 
 
+def _group(value: object, field: str) -> int | None:
+    if value is None:
+        return None
+    if type(value) is not int or not -(2**52) < value < 0:
+        raise ValidationFailed.of(
+            field,
+            "Нужен id группы Telegram: отрицательное число, например -1001234567890",
+            "The id of a Telegram group is needed: a negative number such as -1001234567890",
+        )
+    return value
+
+
 def _prices(value: Any, field: str) -> Json | None:
     """Kopecks by channel, and by model under `per_1000_tokens`."""
     if value is None:
@@ -153,4 +165,5 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "prices": _prices,
     "daily_cap": _price,
     "answer_threshold": _threshold,
+    "telegram_group_id": _group,
 }

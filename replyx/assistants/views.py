@@ -39,6 +39,8 @@ class AssistantView:
     #: Kopecks a day; None: no bound.
     daily_cap: int | None
     answer_threshold: float | None
+    #: The operators' group in Telegram.
+    telegram_group_id: int | None
     created_at: datetime
 
     @classmethod
@@ -65,6 +67,7 @@ class AssistantView:
             prices=row.prices,
             daily_cap=row.daily_cap,
             answer_threshold=row.answer_threshold,
+            telegram_group_id=row.telegram_group_id,
             created_at=row.created_at,
         )
 
@@ -91,6 +94,7 @@ class AssistantView:
             "prices": None if self.prices is None else _in_roubles(self.prices),
             "daily_cap": None if self.daily_cap is None else rubles(self.daily_cap),
             "answer_threshold": self.answer_threshold,
+            "telegram_group_id": self.telegram_group_id,
         }
 
 

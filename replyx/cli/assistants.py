@@ -55,6 +55,14 @@ TelegramStdin = Annotated[
     bool,
     typer.Option("--telegram-token-stdin", help="Read the bot's token from the first line of standard input."),
 ]
+TelegramGroup = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ID",
+        help="The operators' group with topics, such as -1001234567890; `none`: no group.",
+        show_default=False,
+    ),
+]
 
 
 @app.command()
@@ -73,6 +81,7 @@ def create(
     not_found: NotFoundText = None,
     unavailable: Unavailable = None,
     telegram_token_stdin: TelegramStdin = False,
+    telegram_group: TelegramGroup = None,
     as_json: AsJson = False,
 ) -> None:
     """Make an assistant."""
@@ -91,6 +100,7 @@ def create(
         not_found_text=not_found,
         unavailable_text=unavailable,
         telegram_bot_token=_ask_token() if telegram_token_stdin else None,
+        telegram_group_id=telegram_group,
     )
     with ctx.obj.app() as services:
         made = services.assistants.create(acting_for(services, user), name=name, **given)
@@ -165,6 +175,7 @@ def set_fields(
         bool | None, typer.Option("--active/--inactive", help="Whether it answers at all.", show_default=False)
     ] = None,
     telegram_token_stdin: TelegramStdin = False,
+    telegram_group: TelegramGroup = None,
     as_json: AsJson = False,
 ) -> None:
     """Change an assistant; what is not given stays as it is."""
@@ -185,6 +196,7 @@ def set_fields(
         unavailable_text=unavailable,
         is_active=active,
         telegram_bot_token=_ask_token() if telegram_token_stdin else None,
+        telegram_group_id=telegram_group,
     )
     with ctx.obj.app() as services:
         found = find_assistant(services, assistant)
@@ -226,6 +238,8 @@ def _fields(**values: Any) -> dict[str, Any]:
     if "answer_threshold" in fields:
         text = fields["answer_threshold"]
         fields["answer_threshold"] = None if text == "default" else _number(text)
+    if "telegram_group_id" in fields:
+        fields["telegram_group_id"] = _group(fields["telegram_group_id"])
     return fields
 
 
@@ -237,6 +251,18 @@ def _number(text: str) -> float:
     except ValueError as error:
         wanted = choose("Нужно число от 0 до 1 или default.", "A number from 0 to 1, or default.")
         raise typer.BadParameter(wanted, param_hint="--threshold") from error
+
+
+def _group(text: str) -> int | None:
+    from replyx.cli.language import choose
+
+    if text == "none":
+        return None
+    try:
+        return int(text)
+    except ValueError as error:
+        wanted = choose("Нужен id группы, например -1001234567890, или none.", "A group's id, or none.")
+        raise typer.BadParameter(wanted, param_hint="--telegram-group") from error
 
 
 def _ask_token() -> str:
@@ -262,6 +288,7 @@ def _show(view: AssistantView, config: Config, *, as_json: bool) -> None:
         (choose("сайт", "website"), view.website_integration),
         (choose("домены", "domains"), view.allowed_domains),
         ("telegram", view.telegram_bot_token),
+        (choose("группа операторов", "operators' group"), view.telegram_group_id),
         (choose("цена, ₽", "price, RUB"), default if view.price is None else roubles(view.price)),
         (choose("порог", "threshold"), default if view.answer_threshold is None else view.answer_threshold),
     ]

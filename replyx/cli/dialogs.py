@@ -100,7 +100,8 @@ def show(
         return
     line(f"{body['assistant_name']} · {body['platform']} · {body['status']} · {body['handoff_status']}")
     for message in body["messages"]:
-        line(f"\n[{message['seq']}] {message['created_at']} {message['sender']}\n{message['text']}")
+        notes = _notes(message)
+        line(f"\n[{message['seq']}] {message['created_at']} {message['sender']}{notes}\n{message['text']}")
         for row in body.get("traces", ()):
             if row["message_id"] == message["id"]:
                 line(_trace(row))
@@ -120,6 +121,21 @@ def _trace(row: Json) -> str:
         page = f" p. {passage['page']}" if passage["page"] else ""
         lines.append(f"  [{number}] {passage['score']:.3f} {where}{page} chunk={passage['chunk_id'] or '-'}")
     return "\n".join(lines)
+
+
+def _notes(message: Json) -> str:
+    """What is known of a message beside its words: how far it is on its way to Telegram, what the customer thinks."""
+    from replyx.cli.language import choose
+
+    notes: list[str] = []
+    if "rating" in message:
+        notes.append("👍" if message["rating"] > 0 else "👎")
+    delivery = message.get("delivery")
+    if delivery:
+        notes.append(f"telegram: {delivery['state']}")
+        notes += [delivery["error"]] if delivery["error"] else []
+        notes += [choose("возможно, дважды", "perhaps twice")] if delivery["in_doubt"] else []
+    return f" · {' · '.join(notes)}" if notes else ""
 
 
 @app.command()

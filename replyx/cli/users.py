@@ -225,6 +225,37 @@ def audit(
     hint_more(offset + len(rows), total)
 
 
+@app.command("link-telegram")
+def link_telegram(
+    ctx: typer.Context,
+    user: WhichUser,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the link away instead.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a code by which an operator's Telegram account is known; it is sent to the bot as `/link CODE`."""
+    from replyx.accounts.telegram_links import CODE_MINUTES
+    from replyx.cli.invocation import find_user
+    from replyx.cli.output import hint, line, print_json, say
+
+    with ctx.obj.app() as services:
+        found = find_user(services, user)
+        if remove:
+            services.telegram_links.unlink(found.id)
+            code = None
+        else:
+            code = services.telegram_links.make_code(found.id)
+    if as_json:
+        print_json({"id": found.id, "email": found.email, "code": code, "minutes": CODE_MINUTES if code else None})
+    elif code is None:
+        say(f"Связь с Telegram убрана: {found.email}", f"No longer linked to Telegram: {found.email}")
+    else:
+        line(code)
+        hint(
+            f"Отправьте боту за {CODE_MINUTES} минут: /link {code}",
+            f"Send this to the bot within {CODE_MINUTES} minutes: /link {code}",
+        )
+
+
 def _activate(ctx: typer.Context, user: str, active: bool, as_json: bool) -> None:
     from replyx.cli.invocation import find_user
 

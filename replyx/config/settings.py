@@ -179,6 +179,17 @@ class BotsSettings:
     processes: int = setting(1, "Processes that `replyx bots` shares its bots among.", low=1, high=64)
     max_file_bytes: int = setting(20_971_520, "Largest file of a customer that is kept, in bytes.", low=0)
     max_files_per_day: int = setting(50, "Files that are kept of one chat in a day; 0: none.", low=0)
+    stream: str = setting(
+        "edit",
+        "How Telegram shows an answer that is being written: `edit` a message once a second, or only `typing`.",
+        choices=("edit", "typing"),
+    )
+    in_doubt: str = setting(
+        "retry_once_marked",
+        "A message that Telegram may have taken or not: `retry_once_marked` sends it once more with a mark, "
+        "`never_retry` leaves it.",
+        choices=("retry_once_marked", "never_retry"),
+    )
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from replyx.dialogs.handoff import Handoffs
 from replyx.dialogs.inbox import assistant_speaks
 from replyx.dialogs.leases import Lease, Leases
 from replyx.dialogs.paying import Paying
-from replyx.dialogs.texts import say
+from replyx.dialogs.texts import language_of, say
 from replyx.dialogs.views import MessageView
 from replyx.dialogs.watch import Watch
 from replyx.dialogs.writing import OPEN_STATES, Writing
@@ -181,6 +181,7 @@ class Answering:
             upto_seq=reply.upto_seq,
             held=held,
             asked_at=reply.created_at,
+            progress=self._writing.postbox.progress(dialog, reply.id),
         )
 
     def _write(self, claim: Claim, lease: Lease) -> MessageView | None:
@@ -189,7 +190,7 @@ class Answering:
         for restart in range(self._config.answers.max_restarts + 1):
             may_restart = restart < self._config.answers.max_restarts
             with Watch(self._bus, claim.dialog_id, upto, lease, may_restart=may_restart) as watch:
-                writer = self._stream.start(claim.dialog_id, claim.reply_id)
+                writer = self._stream.start(claim.dialog_id, claim.reply_id, claim.progress)
                 try:
                     question, may_wait = self._question(claim, upto), claim.may_wait(self._clock.now())
                     draft = self._drafting.draft(question, writer, watch.should_stop, may_wait=may_wait)
@@ -338,11 +339,10 @@ class Answering:
     def _apologise(self, dialog: Dialog, reply: Reply, reason: HandoffReason) -> None:
         """The end of a reply that could not be written: the customer is told, a person is called, nothing is paid."""
         Reply.update(state="dead", hold_id=None).where(Reply.id == reply.id).execute()
-        language = "en" if (dialog.locale or "").lower().startswith("en") else "ru"
         self._writing.add_message(
             dialog,
             Sender.ASSISTANT,
-            dialog.assistant.unavailable_text or say("unavailable", language),
+            dialog.assistant.unavailable_text or say("unavailable", language_of(dialog.locale)),
             reply_id=reply.id,
             engine=str(EngineName.EXTRACTIVE),
             outcome=str(Outcome.UNAVAILABLE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,6 +31,8 @@ class Claim:
     upto_seq: int
     held: Held
     asked_at: datetime
+    #: Told the answer as far as it is written; None: nobody wants to see it.
+    progress: Callable[[str], None] | None
 
     def may_wait(self, now: datetime) -> bool:
         """Whether a failed engine may be tried once more, or another one is to answer the customer who waits."""

@@ -11,6 +11,7 @@ from replyx.billing.money import rubles
 from replyx.clock import Clock, iso
 from replyx.dialogs.access import access_dialog
 from replyx.dialogs.inbox import clean_text
+from replyx.dialogs.postbox import delivery_states
 from replyx.dialogs.texts import say
 from replyx.dialogs.views import DialogView, MessageView
 from replyx.dialogs.writing import Writing
@@ -69,7 +70,7 @@ class Dialogs:
                 .order_by(Message.seq)
                 .limit(limit)
             )
-            return [MessageView.of(row) for row in rows]
+            return _with_deliveries(list(rows))
 
     def traces(self, actor: Actor, dialog_id: int, *, limit: int = 50, offset: int = 0) -> list[Json]:
         """How the dialog's answers came about, the newest first; an answer of an older ReplyX has no trace.
@@ -118,6 +119,12 @@ class Dialogs:
                 dialog, Sender.OPERATOR, plain, operator_name=name, external_id=external_id
             )
 
+    def find_message(self, actor: Actor, dialog_id: int, external_id: str) -> bool:
+        """Whether the dialog has a message of this key. Raises NotFound."""
+        with self._db.connection():
+            dialog = access_dialog(self._db, actor, dialog_id)
+            return Message.select().where((Message.dialog == dialog.id) & (Message.external_id == external_id)).exists()
+
     def mark_read(self, actor: Actor, dialog_id: int, seq: int) -> None:
         """Note how far the visitor or the operator has read; going back or past the end changes nothing."""
         with self._db.transaction():
@@ -153,6 +160,7 @@ class Dialogs:
         with self._db.transaction():
             dialog = access_dialog(self._db, actor, dialog_id, lock=True)
             Dialog.update(status=status).where(Dialog.id == dialog.id).execute()
+            self._writing.postbox.show_operators(dialog)
             return DialogView.of(access_dialog(self._db, actor, dialog_id))
 
     def export(self, actor: Actor, dialog_id: int) -> Json:
@@ -160,7 +168,10 @@ class Dialogs:
         with self._db.connection():
             dialog = access_dialog(self._db, actor, dialog_id)
             rows = Message.select().where(Message.dialog == dialog.id).order_by(Message.seq)
-            return {**DialogView.of(dialog).as_json(), "messages": [MessageView.of(row).as_json() for row in rows]}
+            return {
+                **DialogView.of(dialog).as_json(),
+                "messages": [row.as_json() for row in _with_deliveries(list(rows))],
+            }
 
     def delete(self, actor: Actor, dialog_id: int) -> None:
         """Delete the dialog with all that was said; its sockets close. Raises NotFound."""
@@ -175,6 +186,11 @@ class Dialogs:
 def _for_people(trace: Json) -> Json:
     """A stored trace with its price in roubles."""
     return {**trace, "price": rubles(trace["price"])}
+
+
+def _with_deliveries(rows: list[Message]) -> list[MessageView]:
+    states = delivery_states(row.id for row in rows if row.sender != Sender.USER)
+    return [MessageView.of(row, states.get(row.id)) for row in rows]
 
 
 def _chosen(actor: Actor, which: DialogFilter) -> list[Any]:

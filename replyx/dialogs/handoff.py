@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from replyx.clock import Clock
 from replyx.dialogs.access import access_dialog
-from replyx.dialogs.texts import say
+from replyx.dialogs.texts import language_of, say
 from replyx.dialogs.views import DialogView
 from replyx.dialogs.writing import Writing
 from replyx.errors import Conflict, InsufficientPermissions
@@ -15,11 +15,14 @@ from replyx.events import catalogue
 from replyx.events.outbox import Outbox
 from replyx.storage.database import Database
 from replyx.storage.dialogs import Dialog
-from replyx.types import Actor, Handoff, HandoffReason, Role, Sender
+from replyx.types import Actor, Channel, Handoff, HandoffReason, Role, Sender
 
 #: From which states a step may go.
 _MAY_REQUEST = (Handoff.NONE, Handoff.RELEASED)
 _MAY_TAKE = (Handoff.NONE, Handoff.REQUESTED, Handoff.RELEASED)
+
+#: Reasons that come with a message which says that a person was called.
+_SAYS_SO = (HandoffReason.FAILED, HandoffReason.POLICY)
 
 
 def mentions_keyword(text: str, keywords: Iterable[str]) -> bool:
@@ -79,6 +82,10 @@ class Handoffs:
             {"reason": str(reason), "queue_position": position},
             moment,
         )
+        if dialog.platform == Channel.TELEGRAM and reason not in _SAYS_SO:
+            # A chat of Telegram shows messages only.
+            self._writing.add_notice(dialog, say("called", language_of(dialog.locale)))
+        self._writing.postbox.show_operators(dialog)
         return True
 
     def queue_position(self, dialog: Dialog) -> int:
@@ -108,7 +115,7 @@ class Handoffs:
             dialog = access_dialog(self._db, actor, dialog_id, lock=True)
             if dialog.handoff_status == Handoff.ACTIVE and dialog.taken_over_by == actor.user_id:
                 return DialogView.of(dialog)
-            language = "en" if (dialog.locale or "").lower().startswith("en") else "ru"
+            language = language_of(dialog.locale)
             name = (operator_name or "").strip()[:100] or say("operator", language)
             changed = (
                 Dialog.update(handoff_status=Handoff.ACTIVE, taken_over_by=actor.user_id, operator_name=name)
@@ -148,6 +155,9 @@ class Handoffs:
                 self._outbox.record(
                     dialog.id, self._outbox.next_seq(dialog.id), catalogue.HANDOFF_RELEASED, {}, self._clock.now()
                 )
+                if dialog.platform == Channel.TELEGRAM and dialog.handoff_status == Handoff.ACTIVE:
+                    self._writing.add_notice(dialog, say("left", language_of(dialog.locale)))
+                self._writing.postbox.show_operators(dialog)
             return DialogView.of(access_dialog(self._db, actor, dialog_id))
 
 

@@ -76,10 +76,11 @@ class Inbox:
 
     def _asks_for_person(self, text: str, dialog: Dialog) -> HandoffReason | None:
         """Why this message calls a person; None where it does not."""
+        if text in BUTTON_TEXTS:
+            return HandoffReason.BUTTON
         keywords = dialog.assistant.handoff_keywords
-        if mentions_keyword(text, self._config.handoff.keywords if keywords is None else keywords):
-            return HandoffReason.KEYWORD
-        return HandoffReason.BUTTON if text in BUTTON_TEXTS else None
+        found = mentions_keyword(text, self._config.handoff.keywords if keywords is None else keywords)
+        return HandoffReason.KEYWORD if found else None
 
     def _first_receipt(self, inbound: InboundMessage) -> Receipt | None:
         if inbound.external_id is None:

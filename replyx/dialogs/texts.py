@@ -24,6 +24,14 @@ _TEXTS: dict[str, dict[str, str]] = {
     "thanks": {"ru": "Пожалуйста! Обращайтесь.", "en": "You are welcome!"},
     "joined": {"ru": "Оператор {name} подключился к диалогу", "en": "Operator {name} has joined the dialog"},
     "operator": {"ru": "Оператор", "en": "Operator"},
+    "called": {
+        "ru": "Я позвал оператора. Он ответит здесь, писать можно уже сейчас.",
+        "en": "I have called a person. They will answer here; you can write already now.",
+    },
+    "left": {
+        "ru": "Оператор завершил разговор. Вам снова отвечает помощник.",
+        "en": "The operator has left. The assistant answers you again.",
+    },
 }
 
 _SMALL_TALK = {
@@ -38,6 +46,11 @@ _SMALL_TALK = {
 }
 
 _EDGE = " \t\r\n!.,?)(:;…-—👋🙏"
+
+
+def language_of(locale: str | None) -> str:
+    """`en` or `ru`: what a customer of this locale is spoken to in."""
+    return "en" if (locale or "").lower().startswith("en") else "ru"
 
 
 def say(key: str, language: str, **values: str) -> str:

@@ -26,9 +26,13 @@ class MessageView:
     engine: str | None = None
     outcome: str | None = None
     sources: tuple[Json, ...] = ()
+    #: The customer's opinion of an answer: 1 or -1.
+    rating: int | None = None
+    #: How far it is on its way to Telegram: `state`, `error`, `in_doubt`.
+    delivery: Json | None = None
 
     @classmethod
-    def of(cls, row: Message) -> MessageView:
+    def of(cls, row: Message, delivery: Json | None = None) -> MessageView:
         return cls(
             id=row.id,
             dialog_id=row.dialog_id,
@@ -42,6 +46,8 @@ class MessageView:
             engine=row.engine,
             outcome=row.outcome,
             sources=tuple(row.sources or ()),
+            rating=row.rating,
+            delivery=delivery,
         )
 
     def as_json(self) -> Json:
@@ -64,6 +70,10 @@ class MessageView:
                 "reply_id": self.reply_id,
                 "outcome": self.outcome,
             }
+        if self.rating is not None:
+            body["rating"] = self.rating
+        if self.delivery is not None:
+            body["delivery"] = self.delivery
         return body
 
 

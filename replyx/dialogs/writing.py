@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from replyx.billing.ledger import Ledger
 from replyx.clock import Clock
+from replyx.dialogs.postbox import Postbox
 from replyx.dialogs.views import MessageView
 from replyx.events import catalogue
 from replyx.events.outbox import Outbox
@@ -14,7 +15,7 @@ from replyx.storage.dialogs import Dialog, Message, Reply
 from replyx.storage.prepared import Prepared, Slot, insertion
 from replyx.tasks.names import ANSWER_GENERATE
 from replyx.tasks.queue import TaskQueue
-from replyx.types import Json, Sender
+from replyx.types import EngineName, Json, Sender
 
 #: States of a reply that is still owed.
 OPEN_STATES = ("pending", "working")
@@ -33,9 +34,17 @@ class Writing:
     """All methods are called inside a transaction that holds the dialog's lock."""
 
     def __init__(
-        self, db: Database, outbox: Outbox, queue: TaskQueue, ledger: Ledger, clock: Clock, plugins: Host
+        self,
+        db: Database,
+        outbox: Outbox,
+        queue: TaskQueue,
+        ledger: Ledger,
+        clock: Clock,
+        plugins: Host,
+        postbox: Postbox,
     ) -> None:
         self._db, self._outbox, self._queue, self._ledger, self._clock = db, outbox, queue, ledger, clock
+        self.postbox = postbox
         self._tell = {Sender.USER: plugins.message_received, Sender.ASSISTANT: plugins.answer_ready}
 
     def add_message(
@@ -71,10 +80,18 @@ class Writing:
         view = MessageView.of(row)
         body = view.as_json()
         self._outbox.record(dialog.id, seq, catalogue.NEW_MESSAGE, {"message": body}, moment)
+        if sender is not Sender.USER:
+            self.postbox.owe(dialog, message_id, moment)
+        self.postbox.show_operators(dialog)
         if sender in self._tell:
             news = MessageNews(dialog.id, dialog.assistant_id, body)
             self._db.after_commit(lambda: self._tell[sender](news))
         return view
+
+    def add_notice(self, dialog: Dialog, text: str, external_id: str | None = None) -> MessageView:
+        """Store what the assistant says without being asked: no answer, and nothing is paid for it."""
+        engine = str(EngineName.EXTRACTIVE)
+        return self.add_message(dialog, Sender.ASSISTANT, text, external_id=external_id, engine=engine, sources=[])
 
     def owe_reply(self, dialog: Dialog, first_seq: int, upto_seq: int) -> int:
         """Note that an answer is owed for the customer's messages up to `upto_seq`; a burst joins one reply."""
@@ -85,6 +102,7 @@ class Writing:
             return joined
         reply = Reply.create(dialog=dialog.id, first_seq=first_seq, upto_seq=upto_seq, created_at=self._clock.now())
         reply_id: int = reply.id
+        self.postbox.expect_answer(dialog, reply_id)
         self._db.after_commit(lambda: self._queue.send(ANSWER_GENERATE, reply_id))
         return reply_id
 

@@ -8,6 +8,10 @@ HANDOFF_REQUESTED = "handoff_requested"
 HANDOFF_STARTED = "handoff_started"
 HANDOFF_RELEASED = "handoff_released"
 READ = "read"
+#: `{"message_id", "state", "reason"}`: a message did not reach its customer (`failed`), or nobody knows (`maybe_sent`).
+DELIVERY_CHANGED = "delivery_changed"
+#: `{"message_id", "rating"}`: the customer found an answer good (1) or bad (-1).
+MESSAGE_RATED = "message_rated"
 
 #: Passing news of a dialog: never stored, no `seq`.
 MESSAGE_DELTA = "message_delta"
@@ -20,6 +24,10 @@ OPERATOR_TYPING = "operator_typing"
 def dialog_topic(dialog_id: int) -> str:
     return f"dialog:{dialog_id}"
 
+
+#: Topic of what senders to Telegram have to look at: `{"kind": "delivery" | "desk" | "reply_owed" | "draft",
+#: "assistant_id", "dialog_id"}`, of the last two also `reply_id`, `chat_id`, `thread_id`, of a draft its `text` so far.
+TELEGRAM = "telegram"
 
 #: Topic of what every process must hear at once: `{"kind": "token_revoked", "jti"}`,
 #: `{"kind": "user_revoked", "user_id"}`, `{"kind": "assistant_changed", "assistant_id"}`,

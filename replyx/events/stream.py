@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
+from collections.abc import Callable
 
 from replyx.clock import Clock
 from replyx.events.bus import Bus
@@ -13,6 +14,9 @@ from replyx.events.catalogue import MESSAGE_DELTA, dialog_topic
 #: Seconds within which pieces are joined: fast models write hundreds of tokens a second, eyes read far fewer.
 JOIN_SECONDS = 0.020
 
+#: Seconds between two tellings of a whole text.
+TELL_SECONDS = 0.9
+
 #: Seconds without work after which the flushing thread ends; the next answer starts a new one.
 _IDLE_SECONDS = 5.0
 
@@ -20,9 +24,20 @@ _IDLE_SECONDS = 5.0
 class StreamWriter:
     """Sends one try of one answer. `write` may be called from one thread at a time."""
 
-    def __init__(self, stream: AnswerStream, bus: Bus, clock: Clock, dialog_id: int, reply_id: int) -> None:
+    def __init__(
+        self,
+        stream: AnswerStream,
+        bus: Bus,
+        clock: Clock,
+        dialog_id: int,
+        reply_id: int,
+        tell: Callable[[str], None] | None,
+    ) -> None:
         self._stream, self._bus, self._clock = stream, bus, clock
         self._dialog_id, self._reply_id = dialog_id, reply_id
+        #: Told the whole text so far, and when it was.
+        self._tell, self._whole = tell, ""
+        self._told_at: float | None = None
         #: Guards what follows and the order of publishing: the flushing thread sends too.
         self._lock = threading.Lock()
         self._waiting: list[str] = []
@@ -37,6 +52,7 @@ class StreamWriter:
         with self._lock:
             self._waiting.append(piece)
             now = self._clock.monotonic()
+            self._tell_whole(piece, now)
             due = now if self._sent_at is None else self._sent_at + JOIN_SECONDS
             if now >= due:
                 self._send()
@@ -59,6 +75,17 @@ class StreamWriter:
     def close(self) -> None:
         """Send the rest; the try is over. Closing twice is harmless."""
         self.flush()
+
+    def _tell_whole(self, piece: str, now: float) -> None:
+        if self._tell is None:
+            return
+        self._whole += piece
+        if self._told_at is None:
+            # What is written at once needs no telling.
+            self._told_at = now
+        elif now - self._told_at >= TELL_SECONDS:
+            self._told_at = now
+            self._tell(self._whole)
 
     def _send(self) -> None:
         if not self._waiting:
@@ -87,9 +114,13 @@ class AnswerStream:
         self._numbers = itertools.count()
         self._thread: threading.Thread | None = None
 
-    def start(self, dialog_id: int, reply_id: int) -> StreamWriter:
-        """A writer for a new try of a reply; its pieces are numbered from 0."""
-        return StreamWriter(self, self._bus, self._clock, dialog_id, reply_id)
+    def start(self, dialog_id: int, reply_id: int, tell: Callable[[str], None] | None = None) -> StreamWriter:
+        """A writer for a new try of a reply; its pieces are numbered from 0.
+
+        `tell` is called with all that was written so far, at most once in `TELL_SECONDS`: for listeners that cannot
+        put pieces together.
+        """
+        return StreamWriter(self, self._bus, self._clock, dialog_id, reply_id, tell)
 
     def schedule(self, writer: StreamWriter, due: float) -> None:
         """Flush `writer` at `due` of the monotonic clock."""

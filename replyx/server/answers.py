@@ -94,6 +94,8 @@ class Assistant(Answer):
     prices: dict[str, Any] | None
     daily_cap: Roubles | None
     answer_threshold: float | None
+    #: The operators' group in Telegram.
+    telegram_group_id: int | None
 
 
 class Embed(Answer):
@@ -149,6 +151,14 @@ class Source(Answer):
     qa_id: int = 0
 
 
+class Delivery(Answer):
+    state: Literal["new", "sending", "sent", "failed", "maybe_sent"]
+    #: Why it was not sent, or not yet.
+    error: str | None
+    #: Whether the customer may have got it twice, or not at all.
+    in_doubt: bool
+
+
 class Message(Answer):
     id: int
     sender: Literal["user", "assistant", "operator"]
@@ -163,6 +173,10 @@ class Message(Answer):
     engine: Literal["remote", "local", "extractive", "qa"] | None = None
     reply_id: int | None = None
     outcome: Literal["answered", "not_found", "unavailable"] | None = None
+    #: What the customer thinks of an answer: 1 or -1.
+    rating: int = 0
+    #: Of what goes out by Telegram.
+    delivery: Delivery | None = None
 
 
 class Messages(Answer):
@@ -217,7 +231,15 @@ class ExportedDialog(Dialog):
 class Event(BaseModel):
     """A frame as sockets send it; what else it has depends on `type`."""
 
-    type: Literal["new_message", "handoff_requested", "handoff_started", "handoff_released", "read"]
+    type: Literal[
+        "new_message",
+        "handoff_requested",
+        "handoff_started",
+        "handoff_released",
+        "read",
+        "delivery_changed",
+        "message_rated",
+    ]
     dialog_id: int
     seq: int
     timestamp: Moment

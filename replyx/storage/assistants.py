@@ -48,6 +48,8 @@ class Assistant(Table):
     telegram_api_base = peewee.CharField(300, null=True)
     telegram_proxy = SealedField(null=True)
     telegram_proxy_masked = peewee.CharField(300, null=True)
+    #: The operators' group with topics; None: nobody works in Telegram.
+    telegram_group_id = peewee.BigIntegerField(null=True)
 
     class Meta:
         table_name = "assistants"

@@ -45,6 +45,10 @@ class Dialog(Table):
     last_message = peewee.CharField(200, default="")
     last_message_time = MomentField(null=True)
     created_at = MomentField()
+    #: The forum topic of the customer's chat; None where the chat has none.
+    telegram_thread_id = peewee.BigIntegerField(null=True)
+    #: Since when Telegram says that the customer blocks the bot; None: it does not.
+    telegram_blocked_at = MomentField(null=True)
 
     class Meta:
         table_name = "dialogs"
@@ -138,6 +142,8 @@ class Message(Table):
     outcome = peewee.CharField(12, null=True)
     sources = JsonField(null=True)
     created_at = MomentField()
+    #: What the customer thinks of an answer: 1 or -1; None: it did not say.
+    rating = peewee.IntegerField(null=True)
 
     class Meta:
         table_name = "messages"

@@ -20,11 +20,13 @@ from replyx.storage.assistants import Assistant
 from replyx.storage.audit import AuditRow
 from replyx.storage.billing import Hold, LedgerEntry, LedgerTransfer, Payment
 from replyx.storage.database import Database, Table
+from replyx.storage.deliveries import Delivery, TelegramDraft
 from replyx.storage.dialogs import Dialog, Event, Message, Reply
 from replyx.storage.idempotency import IdempotencyKey
 from replyx.storage.knowledge import Chunk, Document, QaPair
 from replyx.storage.processes import ProcessBeat
 from replyx.storage.telegram import Attachment, TelegramBot, TelegramUpdate
+from replyx.storage.telegram_desk import TelegramLinkCode, TelegramOperator, TelegramTopic
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ ALL_TABLES: tuple[type[Table], ...] = (
     User, RevokedToken, LedgerTransfer, LedgerEntry, Hold, Payment, AiToken, Assistant,
     Document, QaPair, Chunk, Dialog, Reply, Message, Event, ProcessBeat, AuditRow, IdempotencyKey,
     TelegramUpdate, TelegramBot, Attachment, ApiKey,
+    Delivery, TelegramDraft, TelegramTopic, TelegramOperator, TelegramLinkCode,
 )  # fmt: skip
 
 MIGRATIONS = Path(__file__).parent / "migrations"

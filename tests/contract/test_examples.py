@@ -30,10 +30,13 @@ _NULLABLE = frozenset({"telegram_bot_username", "avatar", "last_login_at"})
 _ASSISTANT = {"site_token", "handoff_keywords", "not_found_text", "unavailable_text", "welcome_text", "price", "prices"}
 _ADDED: dict[str, set[str]] = {
     "get-users-me.response": {".role", ".totp_enabled"},
-    "get-assistants.response": {f"[].{name}" for name in (*_ASSISTANT, "daily_cap", "answer_threshold")},
+    "get-assistants.response": {
+        f"[].{name}" for name in (*_ASSISTANT, "daily_cap", "answer_threshold", "telegram_group_id")
+    },
     "get-dialogs-id.response": {".handoff_note", ".last_seq", ".operator_name"},
     "get-dialogs-id-messages.response": {
-        f".messages[].{name}" for name in ("seq", "sources", "engine", "outcome", "reply_id", "client_msg_id")
+        f".messages[].{name}"
+        for name in ("seq", "sources", "engine", "outcome", "reply_id", "client_msg_id", "delivery")
     },
     "post-documents-upload.response": {".chunks_count", ".pages", ".error"},
     "get-documents.response": {"[].content_type", "[].pages", "[].error"},

@@ -9,6 +9,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from replyx.dialogs.inbox import Inbox
+from replyx.dialogs.postbox import Postbox
 from replyx.dialogs.writing import Writing
 from replyx.events.memory import MemoryBus
 from replyx.events.outbox import Outbox
@@ -114,7 +115,8 @@ def test_a_long_absence_is_made_up_for_while_more_happens(both: House) -> None:
 def _say_unheard(house: House, session: Json, text: str) -> None:
     """The customer says something through a process that shares the database and no bus."""
     app = house.app
-    writing = Writing(app.db, Outbox(app.db, MemoryBus()), app.queue, app.ledger, app.clock, app.plugins)
+    db, unheard = app.db, MemoryBus()
+    writing = Writing(db, Outbox(db, unheard), app.queue, app.ledger, app.clock, app.plugins, Postbox(db, unheard))
     inbound = InboundMessage(Channel.WEBSITE, session["dialog_id"], text)
     Inbox(app.db, writing, app.handoffs, app.config).receive(inbound)
 

@@ -8,7 +8,7 @@ import time
 from replyx.clock import SystemClock
 from replyx.events.catalogue import dialog_topic
 from replyx.events.memory import MemoryBus
-from replyx.events.stream import AnswerStream
+from replyx.events.stream import TELL_SECONDS, AnswerStream
 from replyx.types import Json
 from tests.support.clock import MovableClock
 from tests.support.programs import wait_until
@@ -122,3 +122,13 @@ def test_many_answers_at_once_each_keep_their_order_and_share_one_flushing_threa
     assert all(ear.indexes == list(range(len(ear.rows))) for ear in ears)
     new = [t.name for t in threading.enumerate() if t.name not in before and not t.name.startswith("model-")]
     assert new.count("answer-stream") <= 1
+
+
+def test_who_cannot_put_pieces_together_is_told_the_whole_now_and_then(bus: MemoryBus, clock: MovableClock) -> None:
+    told: list[str] = []
+    writer = AnswerStream(bus, clock).start(1, 1, told.append)
+    for piece in ("раз ", "два ", "три ", "четыре"):
+        writer.write(piece)
+        clock.advance(TELL_SECONDS * 0.6)
+    writer.close()
+    assert told == ["раз два три "]

@@ -34,6 +34,8 @@ class AssistantFields(Body):
     #: Roubles a day.
     daily_cap: float | None = None
     answer_threshold: float | None = None
+    #: The operators' group in Telegram, a negative number.
+    telegram_group_id: int | None = None
 
 
 class NewAssistant(AssistantFields):
