@@ -74,7 +74,7 @@ class UniversalSentenceEncoder:
     """`use`: Universal Sentence Encoder multilingual v3, 16 languages, numpy alone."""
 
     id, dim, near = "use", 512, 0.9
-    scale = Scale(0.0, 1.0, russian=0.95, english=1.15, foreign=0.5)
+    scale = Scale(0.0, 1.0, russian=0.95, english=1.15, foreign=0.55)
     beside = scale
 
     def __init__(self) -> None:
@@ -94,8 +94,8 @@ class MultilingualE5:
 
     id, dim, near = "e5", 384, 0.95
     # Its cosines are squeezed: unrelated texts have 0.8, the best match 0.9.
-    scale = Scale(0.8, 6.67, russian=1.1, english=1.2, foreign=0.35)
-    beside = Scale(0.8, 6.67, russian=1.36, english=1.52, foreign=0.35)
+    scale = Scale(0.8, 6.67, russian=1.1, english=1.2, foreign=0.55, peak=2 / 3)
+    beside = Scale(0.8, 6.67, russian=1.36, english=1.52, foreign=0.55, peak=2 / 3)
 
     def __init__(self) -> None:
         self._model = _Lazy(_load_e5)

@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Items that are embedded and stored in one go.
-BATCH = 32
+BATCH = 8
 #: Batches that are written together.
-_WRITTEN = 8
+_WRITTEN = 32
 #: How much a thread that fills a layer in the background gives way to those that answer.
 _NICE = 10
+#: Seconds that closing waits for a batch under way.
+_JOIN_SECONDS = 5.0
 
 Progress = Callable[[int, int], None]
 
@@ -42,10 +44,21 @@ class Layer:
         self.store, self.embedder = store, embedder
         self._corpus = corpus
 
-    def rows(self, entries: Sequence[Entry], assistant_id: int, progress: Progress | None = None) -> list[Row]:
-        """Rows of `entries`, embedded batch by batch; `progress(done, of)` may raise to end it."""
+    def rows(
+        self,
+        entries: Sequence[Entry],
+        assistant_id: int,
+        progress: Progress | None = None,
+        is_ended: Callable[[], bool] = lambda: False,
+    ) -> list[Row]:
+        """Rows of `entries`, embedded batch by batch, of the first ones where `is_ended` says so meanwhile.
+
+        `progress(done, of)` may raise to end it.
+        """
         rows: list[Row] = []
         for start in range(0, len(entries), BATCH):
+            if is_ended():
+                break
             batch = entries[start : start + BATCH]
             rows += [
                 Row(e.item_id, assistant_id, e.document_id, e.digest, sentences(e.words), vector, packed)
@@ -125,8 +138,9 @@ class Layer:
 
         while done < len(missing) and not is_ended():
             batch = missing[done : done + BATCH * _WRITTEN]
-            self.store.add(self.rows(batch, assistant_id, tell))
-            done += len(batch)
+            rows = self.rows(batch, assistant_id, tell, is_ended)
+            self.store.add(rows)
+            done += len(rows)
         return done
 
     def remove_surplus(self) -> int:
@@ -163,8 +177,11 @@ class Filling:
                 self._thread.start()
 
     def close(self) -> None:
-        """End soon; what is not done is done by the next process that misses it."""
+        """End within seconds; what is not done is done by the next process that misses it."""
         self._closed.set()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(_JOIN_SECONDS)
 
     def _next(self) -> int | None:
         with self._lock:

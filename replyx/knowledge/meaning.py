@@ -28,7 +28,8 @@ _MOST = 12
 class Scale:
     """Where cosines of one model stand on the scale of ranking, and which strengths are enough to answer from.
 
-    `unrelated` is the cosine of texts that have nothing in common, `step` what one unit more of it counts.
+    `unrelated` is the cosine of texts that have nothing in common, `step` what one unit more of it counts, `peak` the
+    part of the best sentence beside the mean of all.
     `russian`, `english` and `foreign` (question and passage in different scripts) are the strengths that 95 of 100
     questions with an answer reach.
     """
@@ -37,11 +38,12 @@ class Scale:
     step: float = 1.0
     russian: float = 1.0
     english: float = 1.1
-    foreign: float = 0.45
+    foreign: float = 0.5
+    peak: float = 0.5
 
-    def likeness(self, mean: float, peak: float) -> float:
+    def likeness(self, mean: float, best: float) -> float:
         """How alike a question and a passage are: 0 not at all, about 0.5 much."""
-        return ((mean + peak) / 2 - self.unrelated) * self.step
+        return ((1 - self.peak) * mean + self.peak * best - self.unrelated) * self.step
 
     def centre(self, *, is_cyrillic: bool) -> float:
         """The strength that is enough for a question in this script."""

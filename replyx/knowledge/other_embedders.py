@@ -161,7 +161,7 @@ def probed(embed_query: Callable[[str], Vectors], embed_passages: Callable[[Sequ
     unrelated = float((cosines.sum() - np.trace(cosines)) / (count * (count - 1)))
     # A model that cannot tell them apart adds nothing.
     step = _RELATED / (related - unrelated) if related - unrelated > 0.02 else 0.0
-    return Scale(unrelated, step, russian=1.0, english=1.15, foreign=0.45)
+    return Scale(unrelated, step, russian=1.0, english=1.15, foreign=0.55)
 
 
 def _of_length_1(rows: Sequence[Sequence[float]], count: int) -> Vectors:

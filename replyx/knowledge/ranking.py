@@ -38,9 +38,8 @@ _SLOPE = 4.0
 #: A passage in another script shares no words, so vectors decide alone, and are never sure: a score of 0.6 at most,
 #: so that a passage with the question's own words comes first.
 _FOREIGN_SLOPE, _FOREIGN_MOST = 1.5, 0.1
-#: Passages that are looked at closely (their sentences, their likeness to each other), and those that the second
-#: model is asked about.
-CLOSELY, SECOND = 24, 12
+#: Passages that are looked at closely: their sentences, their likeness to each other, what the second model says.
+CLOSELY = 24
 #: The first model is sure of a passage this many times as strong as is enough, and so much stronger than the next:
 #: of 524 questions in each language two were answered from the wrong passage then, as the second model would have.
 _SURE, _AHEAD = 1.3, 0.3
@@ -145,7 +144,7 @@ class Ranked:
         found = self._looked_at(question, first)
         centre = first.centre(is_cyrillic=question.is_cyrillic)
         if second is not None and _in_doubt(found, centre):
-            ahead = [one.item for one in found[:SECOND]]
+            ahead = [one.item for one in found[:CLOSELY]]
             closer = _closer(found, complete(ahead) if complete else ahead, question, second)
             if closer:
                 found, centre = closer, second.centre(is_cyrillic=question.is_cyrillic)

@@ -10,13 +10,18 @@ import pytest
 
 from replyx.config.settings import Config
 from replyx.events.memory import MemoryBus
+from replyx.knowledge.corpus import Corpus
 from replyx.knowledge.embedders import EmbedderSpec, make_embedder
+from replyx.knowledge.index import Index
 from replyx.knowledge.knowledge import Knowledge
+from replyx.knowledge.layers import Layer
 from replyx.knowledge.meaning import cosines, mean_of, pack, parts, unpack
 from replyx.knowledge.vectors import VectorStore
 from replyx.storage.database import Database
+from replyx.types import SYSTEM
 from tests.conftest import Configure
-from tests.domain.library import Library
+from tests.domain.library import Library, make_assistant
+from tests.domain.owners import make_user
 from tests.support.clock import MovableClock
 
 _SHOP = """# Доставка
@@ -28,6 +33,7 @@ _SHOP = """# Доставка
 # Оплата
 Мы принимаем карты «Мир», наличные и переводы по номеру телефона.
 """
+_THINGS = ("чайник", "стол", "шкаф", "ковёр", "диван")
 
 
 @pytest.fixture
@@ -140,3 +146,33 @@ def _scored(knowledge: Knowledge, library: Library) -> list[list[tuple[int | Non
     questions = ("Как вернуть товар?", "доставка", "What about payment?")
     found = [knowledge.search(library.assistant, question) for question in questions]
     return [[(p.chunk_id, round(p.score, 4)) for p in one.passages] for one in found]
+
+
+def test_questions_find_nothing_of_another_tenant_however_like_it_is(library: Library) -> None:
+    stranger = make_assistant(library.db, library.clock, make_user(library.db, library.clock, "b@example.com"))
+    lean = library.another_process(_without_second(library))
+    things = [f"{colour} {thing}" for colour in ("Красный", "Синий", "Белый", "Новый") for thing in _THINGS]
+    ours, theirs = (
+        "\n\n".join(f"# {thing}\n{thing} стоит {price} рублей, доставка за {n} дней." for n, thing in enumerate(things))
+        for price in ("триста", "четыреста")
+    )
+    lean.ingest(library.upload(ours, "ours.md").id)
+    lean.ingest(library.upload(theirs, "theirs.md", assistant=stranger, actor=SYSTEM).id)
+    embedder = make_embedder(EmbedderSpec("use"))
+    lock = library.config.data_dir / "knowledge.lock"
+    store = VectorStore(library.config.knowledge_uri, lock, embedder.id, lambda: embedder.dim)
+    layer = Layer(Corpus(library.db), store, embedder)
+    disk = Index(Corpus(library.db), layer, None, lock, in_memory=0)
+    known = disk.of(library.assistant)
+    assert known is not None
+    own = Corpus(library.db).known_ids(library.assistant)
+
+    for n in range(100):
+        text = f"Сколько стоит {things[n % len(things)]} номер {n}? четыреста рублей"
+        # Reading from disk costs ten times more, and filters by other means.
+        if n % 10:
+            found = {passage.chunk_id for passage in lean.search(library.assistant, text).passages}
+        else:
+            found = {item.id for item, _ in known.best(disk.question(text), 6)}
+        assert found
+        assert found <= own

@@ -1,0 +1,76 @@
+"""What is said with what was found: follow-ups, asking back, and the numbers of passages."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+
+from replyx.testing.llm_answers import Scenario
+from tests.support.desk import Desk
+
+_SHOP = """# Доставка
+Доставка курьером по городу стоит триста рублей. В другие города заказ едет от трёх до семи дней.
+
+# Возврат
+Товар можно вернуть за 14 дней, если сохранён чек. Деньги приходят на карту за три дня.
+
+# Гарантия
+На технику действует гарантия один год, сервисный центр находится в Казани.
+"""
+_QUOTED = re.compile(r" \[\d+\]$")
+
+
+@pytest.fixture
+def shop(desk: Desk) -> Desk:
+    document = desk.app.knowledge.add_document(desk.owner, desk.assistant.id, "shop.md", io.BytesIO(_SHOP.encode()))
+    assert desk.app.knowledge.ingest(document.id) is not None
+    return desk
+
+
+def _quoting(shop: Desk) -> None:
+    shop.app.assistants.update(shop.owner, shop.assistant.id, {"ai_model": "extractive"})
+
+
+def test_a_follow_up_is_answered_from_what_it_leans_on(shop: Desk) -> None:
+    _quoting(shop)
+    dialog = shop.open_dialog()
+    shop.ask(dialog, "Есть ли у вас доставка курьером по городу?")
+
+    answer = shop.ask(dialog, "а сколько это стоит?")
+
+    assert answer is not None
+    assert "триста рублей" in answer.text
+
+
+def test_a_quotation_stands_in_its_passage_and_names_it(shop: Desk) -> None:
+    _quoting(shop)
+
+    answer = shop.ask(shop.open_dialog(), "Как вернуть товар?")
+
+    assert answer is not None
+    assert answer.text.endswith(" [1]")
+    assert _QUOTED.sub("", answer.text) in _SHOP
+
+
+def test_sentences_of_a_model_that_rest_on_a_passage_get_its_number(shop: Desk) -> None:
+    shop.llm.standing = Scenario(text="Товар можно вернуть за 14 дней. Чем ещё помочь? Гарантия действует год [9].")
+
+    answer = shop.ask(shop.open_dialog(), "Как вернуть товар?")
+
+    assert answer is not None
+    assert answer.text.startswith("Товар можно вернуть за 14 дней [1]. Чем ещё помочь?")
+    assert "[9]" not in answer.text
+
+
+def test_what_is_nearly_known_is_asked_back_about_and_what_is_not_is_refused(shop: Desk) -> None:
+    shop.app.assistants.update(shop.owner, shop.assistant.id, {"answer_threshold": 0.999})
+    near = shop.ask(shop.open_dialog(), "Какая гарантия на посуду?")
+    far = shop.ask(shop.open_dialog(), "Кто написал «Войну и мир»?")
+
+    assert near is not None
+    assert far is not None
+    assert (near.outcome, far.outcome) == ("not_found", "not_found")
+    assert "• Гарантия" in near.text
+    assert "•" not in far.text
