@@ -75,7 +75,7 @@ class Answering:
         self._writing, self._handoffs, self._drafting = writing, handoffs, drafting
         self._ledger, self._clock, self._config = ledger, clock, config
         self._leases = Leases(db, config.answers.lease_seconds)
-        self._paying = Paying(ledger, clock, config)
+        self._paying = Paying(db, ledger, clock, config)
         self._claiming = Prepared(lambda: claiming(db, config.answers.lease_seconds))
 
     def answer(self, reply_id: int) -> MessageView | None:

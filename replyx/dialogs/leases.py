@@ -51,7 +51,10 @@ class Leases:
         with self._lock:
             self._held.clear()
             self._idle.set()
-            self._thread = None
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            # It may be at the database, which is closed next.
+            thread.join(self._seconds)
 
     def _renew(self, closed: threading.Event) -> None:
         while not closed.wait(self._seconds / 3):

@@ -11,6 +11,7 @@ from replyx.config.settings import Config
 from replyx.dialogs.drafting import Draft
 from replyx.errors import InsufficientBalance
 from replyx.storage.assistants import Assistant
+from replyx.storage.database import Database
 from replyx.storage.dialogs import Dialog, Reply
 from replyx.types import Channel, Json
 
@@ -33,8 +34,8 @@ class Held:
 class Paying:
     """All methods are called inside a transaction; `hold` and `settle` under the dialog's lock."""
 
-    def __init__(self, ledger: Ledger, clock: Clock, config: Config) -> None:
-        self._ledger, self._clock, self._config = ledger, clock, config
+    def __init__(self, db: Database, ledger: Ledger, clock: Clock, config: Config) -> None:
+        self._db, self._ledger, self._clock, self._config = db, ledger, clock, config
 
     def hold(self, dialog: Dialog, reply: Reply) -> Held:
         """Set the highest price of an answer aside.
@@ -90,6 +91,8 @@ class Paying:
         """
         if assistant.daily_cap is None:
             return
+        # Answers that begin at the same moment would not see each other's holds.
+        self._db.locked(Assistant.select(Assistant.id).where(Assistant.id == dialog.assistant_id)).get()
         midnight = self._clock.now().astimezone(self._config.zone).replace(hour=0, minute=0, second=0, microsecond=0)
         is_held = (Reply.state == "working") & Reply.hold_id.is_null(False) & (Reply.id != reply_id)
         under_way = Reply.select().join(Dialog).where(is_held & (Dialog.assistant == assistant.id)).count()

@@ -257,12 +257,17 @@ def test_a_check_finds_what_is_wrong(db: Database, ledger: Ledger, user: int) ->
             key="odd", kind="credit", user_id=user, amount=5, description="odd", created_at=0
         )
         LedgerEntry.create(transfer=transfer, account="revenue", amount=5)
+        uneven = LedgerTransfer.create(
+            key="uneven", kind="credit", user_id=user, amount=5, description="odd", created_at=0
+        )
+        for amount in (-5, 6):
+            LedgerEntry.create(transfer=uneven, account="revenue", amount=amount)
 
     report = ledger.verify()
 
     assert not report.ok
-    assert report.sum_of_entries == 5
-    assert report.unbalanced_transfers == (transfer.id,)
+    assert report.sum_of_entries == 6
+    assert report.unbalanced_transfers == (transfer.id, uneven.id)
     assert report.mismatched_users == (user,)
     assert report.as_json()["ok"] is False
 

@@ -71,3 +71,24 @@ def test_where_the_held_sum_is_not_there_nothing_is_settled(db: Database, ledger
         assert Hold.get_by_id(hold).state == "open"
         assert User.get_by_id(user).balance == 70_00
     assert ledger.verify().mismatched_users == (user,)
+
+
+def test_what_an_assistant_has_cost_is_its_own_and_since_a_moment(
+    ledger: Ledger, user: int, clock: MovableClock
+) -> None:
+    def pay(assistant: int, amount: int) -> None:
+        hold = ledger.hold(user, 10_00, f"reply:{assistant}:{amount}")
+        ledger.capture(
+            hold, amount, service_type="widget_message", description="x", details=None, assistant_id=assistant
+        )
+
+    pay(1, 3)
+    clock.advance(1)
+    moment = clock.now()
+    pay(1, 5)
+    pay(2, 7)
+    ledger.hold(user, 10_00, "under way")
+
+    assert [ledger.spent_since(assistant, moment) for assistant in (1, 2, 3)] == [5, 7, 0]
+    clock.advance(1)
+    assert ledger.spent_since(1, clock.now()) == 0

@@ -95,6 +95,7 @@ def test_a_prepared_answer_has_its_price_and_no_tokens(desk: Desk) -> None:
     assert message is not None
     assert message.text == "300 рублей."
     (paid,), _ = desk.app.ledger.transactions(desk.user.id, kind="debit")
+    assert paid.service_type == "widget_message"
     assert paid.details is not None
     assert paid.details.keys() == {"dialog_id", "message_count", "reply_id"}
 
@@ -109,6 +110,8 @@ def test_a_channel_has_its_own_price(desk: Desk) -> None:
     assert receipt.reply_id is not None
     desk.app.answering.answer(receipt.reply_id)
     assert desk.money() == (99_900, 0)
+    (paid,), _ = desk.app.ledger.transactions(desk.user.id, kind="debit")
+    assert paid.service_type == "api_message"
 
 
 def test_a_balance_that_gets_low_is_told_once(desk: Desk) -> None:

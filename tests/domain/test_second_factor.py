@@ -168,6 +168,17 @@ def test_it_is_switched_off_with_the_password_or_from_the_command_line(
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("steps", "is_taken"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
+def test_codes_of_one_step_before_and_after_are_taken_and_no_others(steps: int, is_taken: bool) -> None:
+    secret, present = base64.b32encode(b"12345678901234567890").decode(), 59
+    code = code_of(secret, present + steps)
+    for second in (0, PERIOD - 1):
+        step = step_of(secret, code, present * PERIOD + second, None)
+        assert step == (present + steps if is_taken else None)
+    assert step_of(secret, code, present * PERIOD, present + steps) is None
+    assert step_of(secret, code_of(secret, 0), 0, None) == 0
+
+
 def test_a_year_of_codes_is_six_digits_each(clock: MovableClock) -> None:
     secret = base64.b32encode(b"12345678901234567890").decode()
     start = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) // PERIOD

@@ -258,6 +258,11 @@ def test_the_list_of_revoked_tokens_does_not_grow_for_ever(db: Database, bus: Bu
         assert RevokedToken.select().count() == 1
 
 
+def test_a_token_of_a_process_whose_clock_is_ahead_is_read(tokens: Tokens, clock: MovableClock) -> None:
+    ahead = int(clock.now().timestamp()) + 10**9
+    assert tokens.read(_signed({**_claims(clock), "iat": ahead}), TokenKind.ACCESS).subject == "7"
+
+
 def test_what_is_believed_of_tokens_is_bounded(tokens: Tokens) -> None:
     most = 20_000
     tokens._good_until = {f"token-{number}": 0.0 for number in range(most - 1)}

@@ -12,6 +12,7 @@ from replyx.accounts.views import UserView
 from replyx.config.settings import Config
 from replyx.errors import NotAuthenticated, NotFound, ValidationFailed
 from replyx.events.audit import AuditFilter
+from replyx.events.catalogue import CONTROL
 from replyx.events.memory import MemoryBus
 from replyx.security.secretbox import SecretBox
 from replyx.storage.database import Database
@@ -58,6 +59,27 @@ def test_a_user_is_disabled_once_and_nothing_else_ends_sessions(accounts: Accoun
     with pytest.raises(NotAuthenticated):
         accounts.authenticate(token)
     assert [action for action, _, _ in _audited(accounts)] == ["user.created", "user.disabled", "user.changed"]
+
+
+def test_an_owner_who_is_disabled_ends_the_sessions_of_its_operators_for_good(
+    accounts: Accounts, user: UserView, bus: MemoryBus
+) -> None:
+    mine, stranger = (
+        accounts.add(accounts.prepare(f"{name}@example.com", PASSWORD, owner_id=owner))
+        for name, owner in (("olga", user.id), ("boris", None))
+    )
+    tokens = {view.id: accounts.issue_access(view) for view in (user, mine, stranger)}
+    told: list[int] = []
+    bus.subscribe(CONTROL, lambda news: told.append(news["user_id"]))
+
+    accounts.set_active(user.id, False)
+    accounts.set_active(user.id, True)
+
+    assert told == [mine.id, user.id] * 2
+    assert accounts.authenticate(tokens[stranger.id]).user_id == stranger.id
+    for ended in (user.id, mine.id):
+        with pytest.raises(NotAuthenticated):
+            accounts.authenticate(tokens[ended])
 
 
 @pytest.mark.parametrize("changes", [{"first_name": "я" * 101}, {"last_name": "я" * 101}, {"plan": "x" * 33}])

@@ -20,6 +20,9 @@ from tests.support.programs import wait_until
 #: Seconds that the fake model thinks: longer than a third of a lease, so that renewing is a point, too.
 _THINKS = 0.5
 
+#: What is done again and again as long as the model thinks.
+_BY_THE_CLOCK = {f"{kind} dialogs/leases.py:_renew_one" for kind in ("commit", "statement")}
+
 #: How the n-th call of the model fails, as the others do.
 MODEL_FAILURES: dict[Act, Scenario] = {
     "error": Scenario(status=500),
@@ -45,7 +48,7 @@ class Loop:
         self.shop.roles.tend()
         self.shop.roles.start(command, Plan(notes))
         wait_until(lambda: notes.exists() and "beat#2" in notes.read_text(), 10, "the role gave no sign of life")
-        idle = {_place(point) for point in notes.read_text().splitlines()}
+        idle = {_place(point) for point in notes.read_text().splitlines()} | _BY_THE_CLOCK
         self.shop.live()
         self.shop.roles.end(command)
         reached = dict.fromkeys(notes.read_text().splitlines())

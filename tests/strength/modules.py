@@ -4,7 +4,7 @@ from __future__ import annotations
 
 #: A file of the product → the tests that must see what is wrong with it. All of a file is run by them.
 MODULES: dict[str, tuple[str, ...]] = {
-    "replyx/billing/ledger.py": ("ledger", "ledger_refunds", "ledger_concurrency", "prices"),
+    "replyx/billing/ledger.py": ("ledger", "ledger_refunds", "prices"),
     "replyx/billing/audit.py": ("ledger", "ledger_refunds"),
     "replyx/billing/money.py": ("unit/money", "ledger"),
     "replyx/billing/pricing.py": ("prices",),
@@ -21,7 +21,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "replyx/dialogs/handoff.py": ("inbox_and_handoff", "answering"),
     "replyx/dialogs/inbox.py": ("inbox_and_handoff", "answering"),
     "replyx/dialogs/writing.py": ("inbox_and_handoff", "answering"),
-    "replyx/dialogs/paying.py": ("prices", "answering"),
+    "replyx/dialogs/paying.py": ("prices", "daily_cap", "answering"),
     "replyx/events/outbox.py": ("inbox_and_handoff", "machines/outbox"),
 }
 

@@ -28,7 +28,7 @@ Verdict = Literal["killed", "survived", "not tried"]
 _HANGS = 180.0
 
 #: Tests that a mutant is shown to at most.
-_MOST_TESTS = 40
+_MOST_TESTS = 100
 
 _NOT_TRIED = 77
 
@@ -101,7 +101,7 @@ def _be_mutant(path: Path, source: str, mutant: Mutant, tests: Sequence[str]) ->
         for stream in (0, 1, 2):
             os.dup2(nothing, stream)
         swap_in(path, source, mutant)
-        options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", "not postgres"]
+        options = ["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", "not postgres"]
         code = int(pytest.main([*options, *tests]))
     except NotSwapped:
         code = _NOT_TRIED
