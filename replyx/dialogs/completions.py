@@ -52,7 +52,7 @@ class Completions:
 
     def __init__(self, db: Database, drafting: Drafting, ledger: Ledger, clock: Clock, config: Config) -> None:
         self._db, self._drafting, self._ledger = db, drafting, ledger
-        self._paying = Paying(ledger, clock, config)
+        self._paying = Paying(db, ledger, clock, config)
 
     def models(self, actor: Actor) -> list[Json]:
         """The tenant's assistants, as the endpoint lists models."""

@@ -92,7 +92,7 @@ class Paying:
         if assistant.daily_cap is None:
             return
         # Answers that begin at the same moment would not see each other's holds.
-        self._db.locked(Assistant.select(Assistant.id).where(Assistant.id == dialog.assistant_id)).get()
+        self._db.locked(Assistant.select(Assistant.id).where(Assistant.id == assistant.id)).get()
         midnight = self._clock.now().astimezone(self._config.zone).replace(hour=0, minute=0, second=0, microsecond=0)
         is_held = (Reply.state == "working") & Reply.hold_id.is_null(False) & (Reply.id != reply_id)
         under_way = Reply.select().join(Dialog).where(is_held & (Dialog.assistant == assistant.id)).count()

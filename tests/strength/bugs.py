@@ -53,12 +53,12 @@ BUGS = (
     _bug(
         "an answer is paid that nobody held the money for",
         "answering.py::test_an_answer_is_stored_told_and_paid_in_one_go",
-        ("dialogs/paying.py", "return Held(self._ledger.hold(dialog.user_id, most, f\"reply:{reply.id}:{reply.fence}\"), price, most)", "return Held(None, price, most)"),
+        ("dialogs/paying.py", "return Held(self._ledger.hold(user_id, most, key), price, most)", "return Held(None, price, most)"),
     ),
     _bug(
         "the highest price is captured, whatever was used",
         "prices.py::test_tokens_are_held_at_their_highest_and_paid_as_used",
-        ("dialogs/paying.py", "cost = min(held.most, held.price.of(draft.prompt_tokens + draft.completion_tokens))", "cost = held.most"),
+        ("dialogs/paying.py", "return min(self.most, self.price.of(draft.prompt_tokens + draft.completion_tokens))", "return self.most"),
     ),
     _bug(
         "a worker that was thought dead may still commit",
@@ -79,7 +79,7 @@ BUGS = (
     _bug(
         "a try is not counted when it begins",
         "answering.py::test_failures_are_tried_again_and_end_in_an_apology_a_handoff_and_no_charge",
-        ("dialogs/answering.py", "fence=Reply.fence + 1, attempts=Reply.attempts + 1,", "fence=Reply.fence + 1,"),
+        ("dialogs/claims.py", "fence=Reply.fence + 1, attempts=Reply.attempts + 1,", "fence=Reply.fence + 1,"),
     ),
     _bug(
         "a lease is not renewed",
