@@ -19,12 +19,14 @@ from replyx.accounts.tokens import Tokens
 from replyx.assistants.assistants import Assistants
 from replyx.assistants.bots import Bots
 from replyx.billing.ledger import Ledger
+from replyx.billing.payment_checks import PaymentChecks
 from replyx.billing.registration import Registration
 from replyx.billing.top_ups import TopUps
 from replyx.clock import Clock, SystemClock
 from replyx.config.settings import Config
 from replyx.dialogs.answering import Answering
 from replyx.dialogs.census import Census
+from replyx.dialogs.channels import Conversations
 from replyx.dialogs.chats import Chats
 from replyx.dialogs.completions import Completions
 from replyx.dialogs.deliveries import Deliveries
@@ -82,6 +84,7 @@ class App:
     ledger: Ledger
     registration: Registration
     top_ups: TopUps
+    payment_checks: PaymentChecks
     ai_tokens: AiTokens
     engines: Engines
     assistants: Assistants
@@ -91,6 +94,7 @@ class App:
     sessions: Sessions
     updates: Updates
     inbox: Inbox
+    conversations: Conversations
     handoffs: Handoffs
     answering: Answering
     evaluation: Evaluation
@@ -176,17 +180,19 @@ def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bo
 def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple[bytes, ...]) -> App:
     bus = _bus(config)
     queue = DramatiqQueue(broker := make_broker(config))
-    limiter: Limiter = RedisLimiter(config.redis.url, time) if config.redis.url else MemoryLimiter(time)
     box, outbox = SecretBox(*keys, refresh=lambda: load_master_keys(config)), Outbox(db, bus)
     tokens = Tokens(db, bus, time, *keys)
     accounts, ledger = Accounts(db, bus, time, tokens, config, box), Ledger(db, time, config)
     ai_tokens = AiTokens(db, time, box, config.zone)
-    engines, stream, figures = Engines(config, ai_tokens, time), AnswerStream(bus, time), Figures()
+    engines, stream, figures = Engines(config, ai_tokens, time, plugins.engines), AnswerStream(bus, time), Figures()
     knowledge = Knowledge(db, bus, time, queue, config, plugins)
     writing = Writing(db, outbox, queue, ledger, time, plugins, Postbox(db, bus))
-    handoffs = Handoffs(db, outbox, writing, time)
+    handoffs, top_ups = Handoffs(db, outbox, writing, time), TopUps(db, ledger, time, config, plugins)
     assistants = Assistants(db, bus, time, box, config, engines.check_model, engines.default_model)
     dialogs, drafting = Dialogs(db, bus, outbox, writing, time), Drafting(knowledge, engines, config)
+    sessions, inbox = Sessions(db, tokens, time, config), Inbox(db, writing, handoffs, config)
+    conversations = Conversations(db, assistants, sessions, inbox)
+    plugins.open_channels(conversations.door)
     return App(
         config=config,
         clock=time,
@@ -194,23 +200,25 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
         bus=bus,
         broker=broker,
         queue=queue,
-        limiter=limiter,
+        limiter=RedisLimiter(config.redis.url, time) if config.redis.url else MemoryLimiter(time),
         beats=Beats(db, time),
         tokens=tokens,
         outbox=outbox,
         accounts=accounts,
         ledger=ledger,
         registration=Registration(db, accounts, ledger, config, time),
-        top_ups=TopUps(db, ledger, time, config, plugins),
+        top_ups=top_ups,
+        payment_checks=PaymentChecks(db, top_ups, time, config, plugins),
         ai_tokens=ai_tokens,
         engines=engines,
         assistants=assistants,
         bots=Bots(db, box, bus, time, config),
         knowledge=knowledge,
         dialogs=dialogs,
-        sessions=Sessions(db, tokens, time, config),
+        sessions=sessions,
         updates=Updates(db, bus),
-        inbox=Inbox(db, writing, handoffs, config),
+        inbox=inbox,
+        conversations=conversations,
         handoffs=handoffs,
         answering=Answering(db, bus, stream, queue, writing, handoffs, drafting, ledger, time, config, figures),
         evaluation=Evaluation(db, knowledge, engines),

@@ -39,6 +39,7 @@ class EngineName(StrEnum):
     LOCAL = "local"
     EXTRACTIVE = "extractive"
     QA = "qa"
+    PLUGIN = "plugin"
 
 
 class Handoff(StrEnum):

@@ -16,6 +16,7 @@ from replyx.security.passwords import check_password, hash_password, verify_pass
 from replyx.security.text import one_line
 from replyx.storage.accounts import User
 from replyx.storage.assistants import Assistant
+from replyx.storage.row_counts import kept_count
 from replyx.types import Actor, Json
 
 #: Characters of a first or a last name.
@@ -167,7 +168,7 @@ class Accounts(Logins):
         """A page of all users, oldest first, and how many there are: for administrators and the command line."""
         with self._db.connection():
             rows = User.select().order_by(User.id).limit(limit).offset(offset)
-            return [UserView.of(row) for row in rows], User.select().count()
+            return [UserView.of(row) for row in rows], kept_count("users")
 
     def set_password(self, user_id: int, new: str) -> None:
         """Set a password without the old one, from the command line; every session of the user ends.
@@ -196,28 +197,47 @@ class Accounts(Logins):
                 self.set_active(user_id, active)
             return UserView.of(self._row(user_id))
 
-    def set_active(self, user_id: int, active: bool) -> None:
+    def set_active(self, user_id: int, active: bool, *, may_be_last: bool = False) -> None:
         """Enable or disable a user. A disabled user's sessions end, its operators' too, and its assistants stop.
 
+        `may_be_last` is for the command line, which can make another administrator at any time.
+
         Raises:
-            NotFound: no such user.
+            NotFound: no such user. Conflict: nobody would be left to administer.
         """
         with self._db.transaction():
+            if not active and not may_be_last:
+                self.require_another_administrator(user_id)
             require_change(User.update(is_active=active, token_epoch=new_epoch()).where(User.id == user_id).execute())
             User.update(token_epoch=new_epoch()).where(User.owner_id == user_id).execute()
             self.audit.record("user.enabled" if active else "user.disabled", f"user:{user_id}")
             self._announce(user_id)
 
-    def delete_user(self, user_id: int) -> None:
+    def delete_user(self, user_id: int, *, may_be_last: bool = False) -> None:
         """Delete a user with all assistants, dialogs, documents and operators; the ledger keeps its entries.
 
         Raises:
-            NotFound: no such user.
+            NotFound: no such user. Conflict: nobody would be left to administer.
         """
         with self._db.transaction():
+            if not may_be_last:
+                self.require_another_administrator(user_id)
             self._announce(user_id)
             self.audit.record("user.deleted", f"user:{user_id}")
             require_change(User.delete().where(User.id == user_id).execute())
+
+    def require_another_administrator(self, user_id: int) -> None:
+        """Let pass who is not the last administrator, in a transaction until whose end no other one can go.
+
+        Raises:
+            Conflict: it is the last one that is not disabled.
+        """
+        able = User.select(User.id).where(User.is_admin & User.is_active).order_by(User.id)
+        if [row.id for row in self._db.locked(able)] == [user_id]:
+            raise Conflict(
+                "Это последний администратор. Сначала создайте другого: replyx users create EMAIL --admin",
+                "This is the last administrator. Make another one first: replyx users create EMAIL --admin",
+            )
 
     def _check_owner(self, new: NewUser) -> None:
         """The owner's row is locked, so that it cannot be deleted before its operator is there."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
+from datetime import UTC, datetime, timedelta
+
 from replyx.accounts.people import id_of, may_enter, new_epoch, role_of, row_of, searchable
 from replyx.accounts.second_factor import SecondFactor, code_needed
 from replyx.accounts.tokens import Tokens
 from replyx.accounts.views import UserView
 from replyx.clock import Clock
 from replyx.config.settings import Config
-from replyx.errors import Conflict, InvalidCredentials, NotAuthenticated, ValidationFailed
+from replyx.errors import Conflict, InvalidCredentials, NotAuthenticated, TokenExpired, ValidationFailed
 from replyx.events.audit import REFUSED, Audit
 from replyx.events.bus import Bus
 from replyx.events.catalogue import CONTROL
@@ -83,17 +86,31 @@ class Logins:
         """
         with self._db.connection():
             claims = self._tokens.read(access_token, TokenKind.ACCESS)
-            return self._actor(claims, claims.jti)
+            return self._actor(claims, claims.session)
+
+    def refresh(self, access_token: str) -> tuple[str, UserView]:
+        """A fresh token of the same session, whose end stays where it is; and the user.
+
+        Raises:
+            TokenExpired: the session is `security.session_days` old. NotAuthenticated: as in `authenticate`.
+        """
+        with self._db.connection():
+            claims = self._tokens.read(access_token, TokenKind.ACCESS)
+            actor = self._actor(claims, claims.session)
+            row = self._row(id_of(actor))
+        return self._access_token(row.id, row.token_epoch, claims), UserView.of(row)
 
     def logout(self, access_token: str) -> None:
         """End this token, on every process and socket.
+
+        Every token that it was refreshed from, or that was refreshed from it, ends too.
 
         Raises:
             TokenExpired, NotAuthenticated: as in `authenticate`.
         """
         claims = self._tokens.read(access_token, TokenKind.ACCESS)
         with self._db.transaction():
-            self._tokens.revoke(claims.jti, claims.expires_at)
+            self._tokens.revoke(claims.session, max(claims.expires_at, self._end_of(claims)))
             self.audit.record("logout", f"user:{claims.subject}", user_id=int(claims.subject))
 
     def issue_ticket(self, actor: Actor) -> str:
@@ -146,9 +163,24 @@ class Logins:
             raise ValidationFailed.of("password", "Пароль неверен", "The password is wrong")
         return UserView.of(row)
 
-    def _access_token(self, user_id: int, epoch: str) -> str:
-        seconds = self._config.security.access_token_minutes * 60
-        return self._tokens.issue(TokenKind.ACCESS, str(user_id), seconds, ep=epoch)
+    def _access_token(self, user_id: int, epoch: str, earlier: Claims | None = None) -> str:
+        """A token of a new session, or of the one of `earlier`. Raises TokenExpired where that is too old."""
+        security, now = self._config.security, self._clock.now()
+        if earlier is None:
+            session, end = secrets.token_urlsafe(24), now + timedelta(days=security.session_days)
+        else:
+            session, end = earlier.session, self._end_of(earlier)
+        left = int((end - now).total_seconds())
+        if left <= 0:
+            raise TokenExpired
+        seconds = min(security.access_token_minutes * 60, left)
+        ends = int(end.timestamp())
+        return self._tokens.issue(TokenKind.ACCESS, str(user_id), seconds, ep=epoch, sid=session, end=ends)
+
+    def _end_of(self, claims: Claims) -> datetime:
+        """When the session of a token is over for good."""
+        end = claims.extra.get("end")
+        return datetime.fromtimestamp(end, UTC) if isinstance(end, int) else claims.expires_at
 
     def _actor(self, claims: Claims, token_id: str) -> Actor:
         if not claims.subject.isascii() or not claims.subject.isdigit():

@@ -53,7 +53,7 @@ class Tokens:
             TokenExpired: its time is over. NotAuthenticated: it is none of ours, of another kind, or revoked.
         """
         claims = self._signer.read(token, kind)
-        if self.is_revoked(claims.jti):
+        if self.is_revoked(claims.session):
             raise NotAuthenticated("Вход завершён. Войдите снова.", "Logged out. Log in again.")
         return claims
 

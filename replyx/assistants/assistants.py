@@ -28,6 +28,7 @@ from replyx.security.secretbox import SecretBox, is_masked, mask
 from replyx.storage.accounts import User
 from replyx.storage.assistants import Assistant
 from replyx.storage.database import Database
+from replyx.storage.row_counts import kept_count
 from replyx.types import SYSTEM, Actor, Json, Role
 
 #: Columns whose change listeners must hear of at once: who may be let in, and by what.
@@ -113,7 +114,8 @@ class Assistants:
         with self._db.connection():
             rows = Assistant.select().where(_owned_by(actor))
             page = rows.order_by(Assistant.id).limit(limit).offset(offset)
-            return [AssistantView.of(row) for row in page], rows.count()
+            owner = None if actor.role is Role.SYSTEM else actor.user_id or 0
+            return [AssistantView.of(row) for row in page], kept_count("assistants", owner_id=owner)
 
     def get(self, actor: Actor, assistant_id: int) -> AssistantView:
         """One assistant of the actor.

@@ -24,6 +24,7 @@ from replyx.storage.accounts import User
 from replyx.storage.billing import Hold, LedgerEntry, LedgerTransfer
 from replyx.storage.database import Database
 from replyx.storage.prepared import Prepared, Slot, insertion
+from replyx.storage.row_counts import kept_count
 from replyx.types import Json
 
 logger = logging.getLogger(__name__)
@@ -211,7 +212,8 @@ class Ledger:
             shown = (LedgerTransfer.user_id == user_id) & LedgerTransfer.kind.in_(_SHOWN[kind])
             rows = LedgerTransfer.select().where(shown)
             page = rows.order_by(LedgerTransfer.id.desc()).limit(limit).offset(offset)
-            return [TransactionView.of(row) for row in page], rows.count()
+            total = kept_count("ledger_transfers", owner_id=user_id, first=_SHOWN[kind])
+            return [TransactionView.of(row) for row in page], total
 
     def verify(self) -> LedgerReport:
         """Check the whole ledger: sums, cached balances, holds. Reads one state, changes nothing."""

@@ -9,6 +9,7 @@ from replyx.billing.ledger import Ledger
 from replyx.billing.wording import REFUND
 from replyx.clock import Clock
 from replyx.errors import Conflict, InsufficientBalance, NotFound
+from replyx.events.audit import REFUSED, Audit
 from replyx.plugins.payments import PaymentProvider
 from replyx.storage.billing import Payment
 from replyx.storage.database import Database
@@ -19,8 +20,8 @@ logger = logging.getLogger(__name__)
 class Refunds:
     """The books' side of refunds. Amounts are cumulative: how much of a payment was given back in all."""
 
-    def __init__(self, db: Database, ledger: Ledger, clock: Clock) -> None:
-        self._db, self._ledger, self._clock = db, ledger, clock
+    def __init__(self, db: Database, ledger: Ledger, clock: Clock, audit: Audit) -> None:
+        self._db, self._ledger, self._clock, self._audit = db, ledger, clock, audit
 
     def begin(self, payment_id: int, providers: Mapping[str, PaymentProvider]) -> tuple[PaymentProvider, Payment]:
         """Set the rest of the payment aside; a refund that was begun and not ended is taken up again.
@@ -52,6 +53,7 @@ class Refunds:
             if row.status == "refunding" and row.hold_id is not None:
                 self._ledger.release(row.hold_id)
                 self._update(row, status="succeeded", hold_id=None)
+                self._audit.record("payment.refunded", f"payment:{row.id}", outcome=REFUSED, payer=row.user_id)
 
     def follow(self, payment_id: int, refunded: int) -> None:
         """Take off the balance what the provider says was given back in all, as far as it was not taken yet.
@@ -74,7 +76,9 @@ class Refunds:
             hold = self._hold(row, refunded)
             self._ledger.refund(hold, key=f"refund:{row.id}:{refunded}", description=REFUND)
             status = "refunded" if refunded == row.amount else "succeeded"
+            given = refunded - row.refunded
             self._update(row, status=status, refunded=refunded, hold_id=None)
+            self._audit.record("payment.refunded", f"payment:{row.id}", payer=row.user_id, kopecks=given)
 
     def _hold(self, row: Payment, upto: int) -> int:
         return self._ledger.hold(row.user_id, upto - row.refunded, f"refund:{row.id}:{row.refunded}:{upto}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from replyx.billing.wording import TOP_UP
 from replyx.clock import Clock
 from replyx.config.settings import Config
 from replyx.errors import Conflict, InvalidAmount, NotFound, PaymentFailed, PaymentProviderDown, ValidationFailed
+from replyx.events.audit import Audit
 from replyx.plugins.host import Host, PluginCrashed
 from replyx.plugins.payments import (
     CURRENCY,
@@ -34,6 +35,7 @@ from replyx.plugins.payments import (
 from replyx.storage.accounts import User
 from replyx.storage.billing import Payment
 from replyx.storage.database import Database
+from replyx.storage.row_counts import kept_count
 
 logger = logging.getLogger(__name__)
 
@@ -42,18 +44,36 @@ T = TypeVar("T")
 #: States in which money may still come.
 _WAITING = ("creating", "pending", "canceled", "failed")
 
+#: State as people are shown it → those of the rows.
+_SHOWN = {"pending": ("creating", "pending")}
+
+#: Seconds after which a provider is asked of a payment for the first time; until then its callback is expected.
+FIRST_CHECK_SECONDS = 60
+
 
 class TopUps:
     """Payments and what they do to balances."""
 
     def __init__(self, db: Database, ledger: Ledger, clock: Clock, config: Config, plugins: Host) -> None:
         self._db, self._ledger, self._clock, self._config, self._plugins = db, ledger, clock, config, plugins
-        self._refunds = Refunds(db, ledger, clock)
+        self._audit = Audit(db, clock)
+        self._refunds = Refunds(db, ledger, clock, self._audit)
 
     def start(
-        self, user_id: int, amount: float | str, *, method: str | None = None, return_url: str | None = None
+        self,
+        user_id: int,
+        amount: float | str,
+        *,
+        method: str | None = None,
+        return_url: str | None = None,
+        claim_id: int | None = None,
+        keep: Callable[[PaymentView], object] | None = None,
     ) -> PaymentView:
         """Make a pending payment of `amount` roubles at the provider that serves `method`; None: the first provider.
+
+        A `claim_id` (of an `Idempotency-Key`) that has a payment takes that one up where a process left it: the
+        provider is asked under the same key of its own, and answers the same payment. `keep` is called in the
+        transaction that makes the payment pending; what it raises undoes that.
 
         Raises:
             InvalidAmount: no amount of money, or out of `billing.least_top_up` to `most_top_up`.
@@ -65,7 +85,8 @@ class TopUps:
         back = checked_return_url(return_url, self._config)
         if back is None and not provider.by_hand:
             raise ValidationFailed.of("return_url", "Обязательное поле", "This field is required")
-        row, email = self._insert(user_id, sum_, provider.name)
+        row, email = self._insert(user_id, sum_, provider.name, claim_id)
+        provider = self._plugins.payment_providers.get(row.provider, provider)
         order = PaymentOrder(
             payment_id=row.id,
             amount=sum_,
@@ -80,7 +101,7 @@ class TopUps:
         except (PaymentFailed, PaymentProviderDown):
             self._set(row.id, ("creating",), status="failed")
             raise
-        return self._created(row.id, made)
+        return self._created(row.id, made, keep)
 
     def callback(self, provider_name: str, headers: Mapping[str, str], body: bytes, peer_ip: str) -> None:
         """Take a provider's callback: find its payment, ask the provider how it stands, and do what follows, once.
@@ -97,14 +118,26 @@ class TopUps:
         if external_id is None:
             return
         try:
-            state = self._ask(provider, partial(provider.fetch, external_id))
+            self.follow(provider, external_id)
         except PaymentFailed:
             logger.warning("a callback is about a payment that its provider does not know", extra=_of(provider))
-            return
+
+    def follow(self, provider: PaymentProvider, external_id: str) -> None:
+        """Ask the provider how a payment stands, and do what follows, once.
+
+        Raises:
+            PaymentProviderDown: it cannot be asked now. PaymentFailed: it knows no such payment.
+        """
+        state = self._ask(provider, partial(provider.fetch, external_id))
         if state.external_id != external_id:
             logger.error("a provider answered for another payment", extra=_of(provider))
             return
         self._apply(provider.name, state)
+
+    def give_up(self, payment_id: int, status: str) -> None:
+        """Wait for a payment no more: `failed` or `canceled`. Should it be paid after all, it is still credited."""
+        if self._set(payment_id, ("creating", "pending"), status=status):
+            logger.info("a payment is not waited for any more", extra={"payment_id": payment_id, "status": status})
 
     def confirm(self, payment_id: int) -> PaymentView:
         """An administrator's word that the money of an invoice has come; the same word again changes nothing.
@@ -119,8 +152,10 @@ class TopUps:
                 raise Conflict(
                     "Этот платёж подтверждает сама платёжная система.", "This payment is confirmed by its provider."
                 )
-            if row.status != "succeeded" and not self._credit(row, ("pending",)):
-                raise Conflict("Этот платёж уже не ждёт оплаты.", "This payment is not pending any more.")
+            if row.status != "succeeded":
+                if not self._credit(row, ("pending",)):
+                    raise Conflict("Этот платёж уже не ждёт оплаты.", "This payment is not pending any more.")
+                self._audit.record("payment.confirmed", f"payment:{row.id}", payer=row.user_id, kopecks=row.amount)
         return self.get(payment_id)
 
     def refund(self, payment_id: int) -> PaymentView:
@@ -157,10 +192,11 @@ class TopUps:
             query = Payment.select()
             if user_id is not None:
                 query = query.where(Payment.user_id == user_id)
-            if status is not None:
-                query = query.where(Payment.status == status)
+            states = _SHOWN.get(status, (status,)) if status is not None else None
+            if states is not None:
+                query = query.where(Payment.status.in_(states))
             rows = query.order_by(Payment.id.desc()).limit(limit).offset(offset)
-            return [PaymentView.of(row) for row in rows], query.count()
+            return [PaymentView.of(row) for row in rows], kept_count("payments", owner_id=user_id, first=states)
 
     def _checked(self, amount: float | str) -> int:
         sum_ = kopecks(amount)
@@ -180,28 +216,39 @@ class TopUps:
         words = ", ".join(dict.fromkeys(word for p in offered.values() for word in p.methods)) or "—"
         raise ValidationFailed.of("payment_method", f"Допустимо: {words}", f"Allowed: {words}")
 
-    def _insert(self, user_id: int, amount: int, provider: str) -> tuple[Payment, str]:
+    def _insert(self, user_id: int, amount: int, provider: str, claim_id: int | None) -> tuple[Payment, str]:
+        """The payment's row, that of the same request if there is one, and the payer's address."""
         with self._db.transaction():
             user = User.get_or_none(User.id == user_id)
             if user is None:
                 raise NotFound("Пользователь не найден", "No such user")
+            known = None if claim_id is None else Payment.get_or_none(Payment.claim_id == claim_id)
+            if known is not None:
+                return known, user.email
             now = self._clock.now()
             row = Payment.create(
                 provider=provider,
                 user_id=user_id,
                 amount=amount,
                 idempotency_key=secrets.token_hex(16),
+                claim_id=claim_id,
+                check_at=self._db.now_ms(FIRST_CHECK_SECONDS),
                 created_at=now,
                 updated_at=now,
             )
             return row, user.email
 
-    def _created(self, payment_id: int, made: CreatedPayment) -> PaymentView:
+    def _created(
+        self, payment_id: int, made: CreatedPayment, keep: Callable[[PaymentView], object] | None
+    ) -> PaymentView:
         with self._db.transaction():
             # A quick callback may have been first; then only the address is news.
-            self._set(payment_id, ("creating",), status="pending", external_id=made.external_id)
+            self._set(payment_id, ("creating", "failed"), status="pending", external_id=made.external_id)
             Payment.update(confirmation_url=made.confirmation_url).where(Payment.id == payment_id).execute()
-            return PaymentView.of(Payment.get_by_id(payment_id), made.instructions)
+            view = PaymentView.of(Payment.get_by_id(payment_id), made.instructions)
+            if keep is not None:
+                keep(view)
+            return view
 
     def _external_id(self, provider: str, event: CallbackEvent) -> str | None:
         """The provider's id of the event's payment; also of one that we do not know: it may be younger than its row."""

@@ -6,6 +6,7 @@ import logging
 import threading
 
 from replyx.app import App
+from replyx.bots.channels import ChannelThreads
 from replyx.errors import ReplyXError
 from replyx.tasks.beats import BEAT_SECONDS, process_name
 
@@ -21,10 +22,11 @@ def configured_bots(app: App) -> int:
 
 def run_bots(app: App, stop: threading.Event) -> None:
     """Run until `stop` is set. A database that goes away is waited for."""
-    manager = _Manager(app)
+    manager, channels = _Manager(app), ChannelThreads(app, stop)
     while not stop.is_set():
         manager.turn()
         stop.wait(BEAT_SECONDS)
+    channels.join()
     manager.sign_off()
 
 

@@ -10,8 +10,8 @@ from replyx.cli.commands import group
 from replyx.cli.flags import AsJson, Limit, Offset, WhichAssistant, Yes
 
 if TYPE_CHECKING:
+    from replyx.app import App
     from replyx.assistants.views import AssistantView
-    from replyx.config.settings import Config
 
 app = group("Assistants: prompt, model, channels, price.")
 
@@ -104,7 +104,7 @@ def create(
     )
     with ctx.obj.app() as services:
         made = services.assistants.create(acting_for(services, user), name=name, **given)
-        _show(made, services.config, as_json=as_json)
+        _show(made, _address(services), as_json=as_json)
     if not as_json:
         hint(f"Дальше: replyx knowledge add {made.id} ФАЙЛ…", f"Next: replyx knowledge add {made.id} FILE…")
 
@@ -153,7 +153,7 @@ def show(ctx: typer.Context, assistant: WhichAssistant, as_json: AsJson = False)
     from replyx.cli.invocation import find_assistant
 
     with ctx.obj.app() as services:
-        _show(find_assistant(services, assistant), services.config, as_json=as_json)
+        _show(find_assistant(services, assistant), _address(services), as_json=as_json)
 
 
 @app.command("set")
@@ -200,7 +200,7 @@ def set_fields(
     )
     with ctx.obj.app() as services:
         found = find_assistant(services, assistant)
-        _show(services.assistants.update(SYSTEM, found.id, changes), services.config, as_json=as_json)
+        _show(services.assistants.update(SYSTEM, found.id, changes), _address(services), as_json=as_json)
 
 
 @app.command()
@@ -271,7 +271,13 @@ def _ask_token() -> str:
     return ask_secret("Токен бота", "Bot token", from_stdin=True, flag="--telegram-token-stdin")
 
 
-def _show(view: AssistantView, config: Config, *, as_json: bool) -> None:
+def _address(services: App) -> str:
+    """How the appliance is reached: as it is set, else as the server that runs says, else as it would be."""
+    server = services.config.server
+    return server.public_url or services.beats.server_url() or f"http://{server.host}:{server.port}"
+
+
+def _show(view: AssistantView, address: str, *, as_json: bool) -> None:
     from replyx.cli.language import choose
     from replyx.cli.output import print_json, print_record, roubles
 
@@ -293,7 +299,6 @@ def _show(view: AssistantView, config: Config, *, as_json: bool) -> None:
         (choose("порог", "threshold"), default if view.answer_threshold is None else view.answer_threshold),
     ]
     if view.site_token:
-        public_url = config.server.public_url or f"http://{config.server.host}:{config.server.port}"
-        script = f'<script src="{public_url}/widget.js" data-site-token="{view.site_token}" async></script>'
+        script = f'<script src="{address}/widget.js" data-site-token="{view.site_token}" async></script>'
         rows.append((choose("виджет", "widget"), script))
     print_record(rows)

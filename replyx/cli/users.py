@@ -152,7 +152,7 @@ def delete(ctx: typer.Context, user: WhichUser, yes: Yes = False, as_json: AsJso
             f"Delete {found.email} with all assistants, documents and dialogs?",
             yes=yes,
         )
-        services.tenants.delete(found.id)
+        services.tenants.delete(found.id, may_be_last=True)
         _tell(found, as_json, "Удалён", "Deleted")
 
 
@@ -261,7 +261,7 @@ def _activate(ctx: typer.Context, user: str, active: bool, as_json: bool) -> Non
 
     with ctx.obj.app() as services:
         found = find_user(services, user)
-        services.accounts.set_active(found.id, active)
+        services.accounts.set_active(found.id, active, may_be_last=True)
         _show(services.accounts.get(found.id), as_json=as_json)
 
 

@@ -92,7 +92,12 @@ class SecuritySettings:
     secret_key: str = setting(
         "", "Master key, 32 bytes or more; empty: made at first start and kept in the data directory.", secret=True
     )
-    access_token_minutes: int = setting(1440, "Life of a login token, in minutes.", low=1)
+    access_token_minutes: int = setting(
+        1440, "Life of a login token, in minutes: a session that is not refreshed for that long has ended.", low=1
+    )
+    session_days: int = setting(
+        30, "Days after which whoever logged in has to do it again, however often the token was refreshed.", low=1
+    )
     visitor_token_days: int = setting(180, "Life of a widget visitor's token, in days.", low=1)
 
 
@@ -130,6 +135,7 @@ class BillingSettings:
     )
     least_top_up: float = setting(10.0, "Least top-up, in roubles.", low=0.01)
     most_top_up: float = setting(100_000.0, "Greatest top-up, in roubles.", low=0.01, high=10_000_000)
+    payment_days: int = setting(3, "Days after which a payment that nobody paid is not waited for any more.", low=1)
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from replyx.billing.money import rubles
 from replyx.clock import Clock
 from replyx.dialogs.writing import OPEN_STATES
 from replyx.storage.ai_tokens import AiToken
-from replyx.storage.assistants import Assistant
 from replyx.storage.billing import Hold, LedgerTransfer
 from replyx.storage.database import Database, Table
 from replyx.storage.dialogs import Dialog, Reply
 from replyx.storage.knowledge import Document
+from replyx.storage.row_counts import fold_counts, kept_counts_by_owner
 from replyx.types import Json
 
 
@@ -54,10 +54,14 @@ class Census:
             )
             by_user = (
                 _by_key(spent.group_by(LedgerTransfer.user_id)),
-                _count_by(Assistant.user, Assistant.id, ids),
-                _count_by(Dialog.user, Dialog.id, ids),
+                kept_counts_by_owner("assistants", ids),
+                kept_counts_by_owner("dialogs", ids),
             )
         return {user_id: UserFigures(*(figures.get(user_id, 0) for figures in by_user)) for user_id in ids}
+
+    def fold_counts(self) -> int:
+        """Sum kept counts up, so that reading them stays quick; returns how many had to be."""
+        return fold_counts(self._db)
 
     def waiting_replies(self) -> tuple[int, float]:
         """How many answers are owed, and for how many seconds the oldest has been."""
@@ -103,10 +107,6 @@ def _states(table: type[Table], column: Any, where: Any = None) -> dict[str, int
     query = table.select(column, fn.COUNT(column)).group_by(column)
     counted: Iterable[Any] = (query if where is None else query.where(where)).tuples()
     return dict(counted)
-
-
-def _count_by(owner: Any, counted: Any, ids: list[int]) -> dict[int, int]:
-    return _by_key(owner.model.select(owner, fn.COUNT(counted)).where(owner.in_(ids)).group_by(owner))
 
 
 def _by_key(query: Any) -> dict[int, int]:

@@ -15,12 +15,14 @@ from replyx.dialogs.postbox import delivery_states
 from replyx.dialogs.texts import say
 from replyx.dialogs.views import DialogView, MessageView
 from replyx.dialogs.writing import Writing
+from replyx.errors import NotFound
 from replyx.events import catalogue
 from replyx.events.bus import Bus
 from replyx.events.outbox import Outbox
 from replyx.storage.assistants import Assistant
 from replyx.storage.database import Database
 from replyx.storage.dialogs import LATEST, Dialog, Message, Reply
+from replyx.storage.row_counts import kept_count
 from replyx.types import Actor, Json, Role, Sender
 
 
@@ -43,11 +45,15 @@ class Dialogs:
         self._db, self._bus, self._outbox, self._writing, self._clock = db, bus, outbox, writing, clock
 
     def list_for(self, actor: Actor, which: DialogFilter) -> tuple[list[DialogView], int]:
-        """The page of dialogs that `which` asks for, newest word first, and how many there are in all."""
+        """The page of dialogs that `which` asks for, newest word first, and how many there are in all.
+
+        Raises:
+            NotFound: the assistant is not the tenant's.
+        """
         with self._db.connection():
+            _check_assistant(actor, which.assistant_id)
             chosen = _chosen(actor, which)
-            # Every dialog has its assistant: counting needs no look at it.
-            total = int(Dialog.select(peewee.fn.COUNT(Dialog.id)).where(*chosen).scalar())
+            total = _how_many(actor, which)
             # The ids alone are read off an index: what an offset passes over is never looked at.
             page = Dialog.select(Dialog.id).where(*chosen).order_by(LATEST.desc(), Dialog.id.desc())
             ids = [row.id for row in page.limit(which.limit).offset(which.offset)]
@@ -111,7 +117,11 @@ class Dialogs:
         with self._db.transaction():
             dialog = access_dialog(self._db, actor, dialog_id, lock=True)
             if external_id is not None:
-                known = Message.get_or_none((Message.dialog == dialog.id) & (Message.external_id == external_id))
+                known = Message.get_or_none(
+                    (Message.dialog == dialog.id)
+                    & (Message.sender == str(Sender.OPERATOR))
+                    & (Message.external_id == external_id)
+                )
                 if known is not None:
                     return MessageView.of(known)
             name = (operator_name or "").strip()[:100] or dialog.operator_name or say("operator", dialog.locale or "ru")
@@ -191,6 +201,28 @@ def _for_people(trace: Json) -> Json:
 def _with_deliveries(rows: list[Message]) -> list[MessageView]:
     states = delivery_states(row.id for row in rows if row.sender != Sender.USER)
     return [MessageView.of(row, states.get(row.id)) for row in rows]
+
+
+def _check_assistant(actor: Actor, assistant_id: int | None) -> None:
+    if assistant_id is None:
+        return
+    query = Assistant.select().where(Assistant.id == assistant_id)
+    if actor.role is not Role.SYSTEM:
+        query = query.where(Assistant.user == actor.tenant_id)
+    if not query.exists():
+        raise NotFound("Ассистент не найден", "No such assistant")
+
+
+def _how_many(actor: Actor, which: DialogFilter) -> int:
+    """How many dialogs there are of those that `_chosen` chooses."""
+    return kept_count(
+        "dialogs",
+        owner_id=None if actor.role is Role.SYSTEM else actor.tenant_id or 0,
+        assistant_id=which.assistant_id,
+        first=which.status,
+        second=which.handoff_status,
+        third=which.platform,
+    )
 
 
 def _chosen(actor: Actor, which: DialogFilter) -> list[Any]:

@@ -86,7 +86,9 @@ class Inbox:
         if inbound.external_id is None:
             return None
         known = Message.get_or_none(
-            (Message.dialog == inbound.dialog_id) & (Message.external_id == inbound.external_id)
+            (Message.dialog == inbound.dialog_id)
+            & (Message.sender == str(Sender.USER))
+            & (Message.external_id == inbound.external_id)
         )
         if known is None:
             return None

@@ -11,7 +11,7 @@ from replyx.assistants.assistants import Assistants
 from replyx.billing.ledger import Ledger
 from replyx.clock import iso
 from replyx.dialogs.dialogs import Dialogs
-from replyx.errors import Conflict, NotFound
+from replyx.errors import NotFound
 from replyx.knowledge.knowledge import Knowledge
 from replyx.storage.accounts import User
 from replyx.storage.database import Database
@@ -86,30 +86,25 @@ class Tenants:
         Raises:
             ValidationFailed: the password is wrong. Conflict: nobody would be left to administer.
         """
-        user = self._accounts.require_password(actor, password)
-        if actor.role is Role.ADMIN:
-            with self._db.connection():
-                others = User.select().where(User.is_admin & User.is_active & (User.id != user.id)).exists()
-            if not others:
-                raise Conflict(
-                    "Это последний администратор. Сначала создайте другого: replyx users create EMAIL --admin",
-                    "This is the last administrator. Make another one first: replyx users create EMAIL --admin",
-                )
-        self.delete(user.id)
+        self.delete(self._accounts.require_password(actor, password).id)
 
-    def delete(self, user_id: int) -> None:
+    def delete(self, user_id: int, *, may_be_last: bool = False) -> None:
         """Delete a user with assistants, dialogs, operators, documents, their files and their place in the index.
 
         Raises:
-            NotFound: no such user.
+            NotFound: no such user. Conflict: nobody would be left to administer.
         """
-        owner = Actor(Role.OWNER, user_id=self._accounts.get(user_id).id)
+        user = self._accounts.get(user_id)
+        if user.is_admin and user.is_active:
+            # Before anything is gone: two administrators who delete each other must not both get half of the way.
+            self._accounts.set_active(user_id, False, may_be_last=may_be_last)
+        owner = Actor(Role.OWNER, user_id=user.id)
         while rows := self._assistants.list_for(owner, limit=_ROWS)[0]:
             for row in rows:
                 # First what it knows: its files and its part of the index are found by the row.
                 self._knowledge.forget_assistant(row.id)
                 self._assistants.delete(owner, row.id)
-        self._accounts.delete_user(user_id)
+        self._accounts.delete_user(user_id, may_be_last=may_be_last)
 
     def _operators(self, user_id: int) -> list[Json]:
         with self._db.connection():

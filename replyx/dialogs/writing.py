@@ -10,12 +10,13 @@ from replyx.events import catalogue
 from replyx.events.outbox import Outbox
 from replyx.plugins.hooks import MessageNews
 from replyx.plugins.host import Host
+from replyx.storage.channels import ChannelLink
 from replyx.storage.database import Database
 from replyx.storage.dialogs import Dialog, Message, Reply
 from replyx.storage.prepared import Prepared, Slot, insertion
 from replyx.tasks.names import ANSWER_GENERATE
 from replyx.tasks.queue import TaskQueue
-from replyx.types import EngineName, Json, Sender
+from replyx.types import Channel, EngineName, Json, Sender
 
 #: States of a reply that is still owed.
 OPEN_STATES = ("pending", "working")
@@ -83,6 +84,8 @@ class Writing:
         if sender is not Sender.USER:
             self.postbox.owe(dialog, message_id, moment)
         self.postbox.show_operators(dialog)
+        if sender is not Sender.USER and dialog.platform == Channel.API:
+            self._want_delivery(dialog.id, seq)
         if sender in self._tell:
             news = MessageNews(dialog.id, dialog.assistant_id, body)
             self._db.after_commit(lambda: self._tell[sender](news))
@@ -92,6 +95,12 @@ class Writing:
         """Store what the assistant says without being asked: no answer, and nothing is paid for it."""
         engine = str(EngineName.EXTRACTIVE)
         return self.add_message(dialog, Sender.ASSISTANT, text, external_id=external_id, engine=engine, sources=[])
+
+    def _want_delivery(self, dialog_id: int, seq: int) -> None:
+        """Note that a plugin's channel is to send the message, if the dialog is one of such a channel."""
+        linked = ChannelLink.update(wanted_seq=seq).where(ChannelLink.dialog == dialog_id).execute()
+        if linked:
+            self._db.after_commit(lambda: self._outbox.wake_channels(dialog_id))
 
     def owe_reply(self, dialog: Dialog, first_seq: int, upto_seq: int) -> int:
         """Note that an answer is owed for the customer's messages up to `upto_seq`; a burst joins one reply."""

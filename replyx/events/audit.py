@@ -17,6 +17,7 @@ from replyx.clock import Clock, iso
 from replyx.log import one_line
 from replyx.storage.audit import AuditRow
 from replyx.storage.database import Database
+from replyx.storage.row_counts import kept_count
 from replyx.types import Json
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,9 @@ SELDOM_SECONDS = 60.0
 
 #: Refusals remembered at most; the memory is emptied beyond.
 _MOST_REMEMBERED = 10_000
+
+#: Lines of a span of time that are counted at most: no count is kept of spans.
+_MOST_COUNTED = 10_000
 
 #: Characters that are kept of each text.
 _LONGEST = 254
@@ -131,7 +135,7 @@ class Audit:
         self.record(action, about, outcome=REFUSED)
 
     def list(self, which: AuditFilter) -> tuple[list[AuditView], int]:
-        """The page that `which` asks for, newest first, and how many lines there are in all."""
+        """The page that `which` asks for, newest first, and how many there are, of a span of time at most 10,000."""
         with self._db.connection():
             query = AuditRow.select()
             for column, value in (
@@ -145,7 +149,7 @@ class Audit:
                 query = query.where(AuditRow.created_at >= which.since)
             if which.until is not None:
                 query = query.where(AuditRow.created_at < which.until)
-            total = query.count()
+            total = _how_many(which, query)
             rows = query.order_by(AuditRow.id.desc()).limit(which.limit).offset(which.offset)
             names = AuditView.__dataclass_fields__
             return [AuditView(**{name: getattr(row, name) for name in names}) for row in rows], total
@@ -155,6 +159,12 @@ class Audit:
         with self._db.transaction():
             old = AuditRow.created_at < self._clock.now() - timedelta(days=days)
             return int(AuditRow.delete().where(old).execute())
+
+
+def _how_many(which: AuditFilter, query: Any) -> int:
+    if which.since is None and which.until is None:
+        return kept_count("audit_log", owner_id=which.user_id, first=which.action, second=which.outcome)
+    return int(query.limit(_MOST_COUNTED).count())
 
 
 def _plain(details: Mapping[str, Any]) -> Json:

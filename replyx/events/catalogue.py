@@ -37,5 +37,8 @@ CONTROL = "control"
 #: Topic of updates that Telegram has sent: `{"assistant_id"}`; whoever runs the bot looks into the inbox.
 TELEGRAM_UPDATES = "telegram_updates"
 
+#: Topic that says that something is to be sent to a dialog of a plugin's channel: `{"dialog_id"}`.
+CHANNELS = "channels"
+
 #: The kind of what the bus itself tells the `CONTROL` listeners of its process: it was away, look into the record.
 BUS_RESUMED = "bus_resumed"

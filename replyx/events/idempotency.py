@@ -1,7 +1,8 @@
 """Requests that are sent twice are done once: keys are claimed before the work, and keep its answer for a day.
 
-A claim is a lease: a process that dies in the middle frees the key after `LEASE` seconds. Work that is one transaction
-records its answer in it (`perform`); other work records it right after (`complete`).
+A claim is a lease: a process that dies in the middle frees the key after `LEASE` seconds. The answer is recorded in the
+transaction of the effect (`perform` where that is all there is, else `keep`); only refusals, which have no effect, are
+recorded by themselves (`complete`).
 """
 
 from __future__ import annotations
@@ -91,9 +92,17 @@ class IdempotencyKeys:
         """
         with self._db.transaction():
             body = effect()
-            if not self.complete(claim, status, body):
-                raise _under_way()
+            self.keep(claim, status, body)
             return body
+
+    def keep(self, claim: Claim, status: int, body: str) -> None:
+        """Record the answer in the caller's transaction, which holds the effect: both, or none of them.
+
+        Raises:
+            Conflict: another process has taken the request on meanwhile; the transaction has to fail with it.
+        """
+        if not self.complete(claim, status, body):
+            raise _under_way()
 
     def complete(self, claim: Claim, status: int, body: str) -> bool:
         """Record the answer; False where another process has taken the request on meanwhile."""

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from replyx.clock import iso
 from replyx.events.bus import Bus
-from replyx.events.catalogue import dialog_topic
+from replyx.events.catalogue import CHANNELS, dialog_topic
 from replyx.storage.database import Database
 from replyx.storage.dialogs import Dialog, Event
 from replyx.storage.prepared import Prepared, Slot, insertion
@@ -58,6 +58,10 @@ class Outbox:
         _RECORD.bind(dialog=dialog_id, seq=seq, type=kind, payload=payload, created_at=moment).execute()
         self._db.after_commit(lambda: self._bus.publish(dialog_topic(dialog_id), payload))
         return payload
+
+    def wake_channels(self, dialog_id: int) -> None:
+        """Tell those who deliver for plugins' channels that there is something to send."""
+        self._bus.publish(CHANNELS, {"dialog_id": dialog_id})
 
     def since(self, dialog_id: int, last_seq: int, limit: int = 500) -> list[Json]:
         """Payloads after `last_seq`, in order, at most `limit`."""

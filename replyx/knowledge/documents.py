@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from replyx.clock import Clock
@@ -18,6 +19,7 @@ from replyx.plugins.uploads import ScannerUnavailable
 from replyx.storage.assistants import Assistant
 from replyx.storage.database import Database
 from replyx.storage.knowledge import Chunk, Document, QaPair
+from replyx.storage.row_counts import kept_count
 from replyx.tasks.names import DOCUMENT_INGEST
 from replyx.tasks.queue import TaskQueue
 from replyx.types import Actor, Role
@@ -43,9 +45,15 @@ class Documents:
         self._corpus, self._uploads, self._quota, self._index, self._plugins = corpus, uploads, quota, index, plugins
 
     def add(
-        self, actor: Actor, assistant_id: int, filename: str, content: BinaryIO, content_type: str | None
+        self,
+        actor: Actor,
+        assistant_id: int,
+        filename: str,
+        content: BinaryIO,
+        content_type: str | None,
+        keep: Callable[[DocumentView], object] | None,
     ) -> DocumentView:
-        """Store a file and ask for it to be read."""
+        """Store a file and ask for it to be read; `keep` is part of the transaction that makes the row."""
         access_assistant(self._db, actor, assistant_id)
         # Who has no room is told so before anything is copied; whether there is room for this file is known only then.
         self._quota.check(assistant_id, 1)
@@ -66,10 +74,13 @@ class Documents:
                     created_at=self._clock.now(),
                 )
                 self._db.after_commit(lambda: self._queue.send(DOCUMENT_INGEST, row.id))
+                made = DocumentView.of(row)
+                if keep is not None:
+                    keep(made)
         except BaseException:
             self._uploads.remove(stored.name)
             raise
-        return DocumentView.of(row)
+        return made
 
     def _kind(self, head: bytes, label: str, content_type: str | None) -> str:
         """The content type under which the file will be read, by us or by a plugin."""
@@ -92,13 +103,14 @@ class Documents:
     def list_for(
         self, actor: Actor, assistant_id: int | None, limit: int, offset: int
     ) -> tuple[list[DocumentView], int]:
-        """Documents, newest first, and how many there are in all."""
+        """Documents, newest first, and how many there are in all. Raises NotFound: the assistant is not the actor's."""
         with self._db.connection():
-            query = Document.select().join(Assistant).where(owned_by(actor))
             if assistant_id is not None:
-                query = query.where(Document.assistant == as_id(assistant_id))
-            rows = query.order_by(Document.id.desc()).limit(limit).offset(offset)
-            return [DocumentView.of(row) for row in rows], query.count()
+                access_assistant(self._db, actor, assistant_id)
+            whose = assistants_of(actor, assistant_id)
+            rows = Document.select().where(Document.assistant.in_(whose)).order_by(Document.id.desc())
+            page = rows.limit(limit).offset(offset)
+            return [DocumentView.of(row) for row in page], kept_count("documents", assistant_id=whose)
 
     def get(self, actor: Actor, document_id: int) -> DocumentView:
         with self._db.connection():
@@ -153,6 +165,12 @@ def owned_by(actor: Actor) -> Any:
     if actor.role in (Role.OWNER, Role.ADMIN):
         return Assistant.user == actor.user_id
     return Assistant.id.is_null()
+
+
+def assistants_of(actor: Actor, assistant_id: int | None) -> Any:
+    """A query for the ids of the actor's assistants, or of the one that is named, if it is the actor's."""
+    mine = Assistant.select(Assistant.id).where(owned_by(actor))
+    return mine if assistant_id is None else mine.where(Assistant.id == as_id(assistant_id))
 
 
 def access_assistant(db: Database, actor: Actor, assistant_id: int) -> None:

@@ -80,16 +80,25 @@ class Knowledge:
         return Layer(self._corpus, store, embedder)
 
     def add_document(
-        self, actor: Actor, assistant_id: int, filename: str, content: BinaryIO, content_type: str | None = None
+        self,
+        actor: Actor,
+        assistant_id: int,
+        filename: str,
+        content: BinaryIO,
+        content_type: str | None = None,
+        *,
+        keep: Callable[[DocumentView], object] | None = None,
     ) -> DocumentView:
         """Store a file and ask a worker to read it; `filename` is kept only as a label.
+
+        `keep` is called in the transaction that makes the document; what it raises undoes it.
 
         Raises:
             NotFound: no such assistant of the actor's. ValidationFailed: the file is empty.
             FileTooLarge: over `knowledge.max_file_bytes`. UnsupportedFormat: none of the formats that can be read.
             UploadQuotaExceeded: the assistant's owner has as many documents, or bytes of them, as a tenant may.
         """
-        return self._documents.add(actor, assistant_id, filename, content, content_type)
+        return self._documents.add(actor, assistant_id, filename, content, content_type, keep)
 
     def list_documents(
         self, actor: Actor, *, assistant_id: int | None = None, limit: int = 50, offset: int = 0

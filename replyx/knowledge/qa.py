@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from replyx.clock import Clock
 from replyx.errors import FieldIssue, NotFound, ValidationFailed
 from replyx.knowledge.corpus import Corpus
-from replyx.knowledge.documents import access_assistant, as_id, owned_by
+from replyx.knowledge.documents import access_assistant, as_id, assistants_of, owned_by
 from replyx.knowledge.index import Index
 from replyx.knowledge.views import QaView
 from replyx.knowledge.words import is_common, key_of, stems
 from replyx.storage.assistants import Assistant
 from replyx.storage.database import Database
 from replyx.storage.knowledge import QaPair
+from replyx.storage.row_counts import kept_count
 from replyx.types import Actor
 
 _MAX_QUESTION, _MAX_ANSWER, _MAX_TAGS, _MAX_TAG = 1000, 16_000, 20, 50
@@ -62,12 +63,13 @@ class QaPairs:
     ) -> tuple[list[QaView], int]:
         """Pairs, newest first; with `q`, those whose question or answer contains it, whatever its case."""
         with self._db.connection():
-            query = QaPair.select().join(Assistant).where(owned_by(actor))
             if assistant_id is not None:
-                query = query.where(QaPair.assistant == as_id(assistant_id))
-            query = query.order_by(QaPair.id.desc())
+                access_assistant(self._db, actor, assistant_id)
+            whose = assistants_of(actor, assistant_id)
+            query = QaPair.select().where(QaPair.assistant.in_(whose)).order_by(QaPair.id.desc())
             if not q or not q.strip():
-                return [QaView.of(row) for row in query.limit(limit).offset(offset)], query.count()
+                total = kept_count("qa_pairs", assistant_id=whose)
+                return [QaView.of(row) for row in query.limit(limit).offset(offset)], total
             # SQLite knows the case of ASCII letters only.
             wanted = q.strip().casefold()
             found = [row for row in query if wanted in row.question.casefold() or wanted in row.answer.casefold()]

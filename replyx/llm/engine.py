@@ -8,6 +8,9 @@ from typing import Protocol
 
 from replyx.types import EngineName
 
+#: What the name of a plugin's model begins with: `plugin/PLUGIN/MODEL`.
+PLUGIN_PREFIX = "plugin/"
+
 
 @dataclass(frozen=True)
 class Passage:

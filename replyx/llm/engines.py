@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from replyx.clock import Clock, SystemClock
 from replyx.config.settings import Config
-from replyx.errors import ValidationFailed
+from replyx.errors import EngineFailed, ValidationFailed
 from replyx.llm.ai_tokens import AiTokens
-from replyx.llm.engine import Engine, EngineRequest, ShouldStop, Usage
+from replyx.llm.engine import PLUGIN_PREFIX, Engine, EngineRequest, ShouldStop, Usage
 from replyx.llm.extractive import ExtractiveEngine
 from replyx.llm.leak import LeakGuard
 from replyx.llm.privacy import Masks
@@ -35,12 +36,19 @@ class EngineOutcome:
 class Engines:
     """All engines of a process behind the model's name."""
 
-    def __init__(self, config: Config, ai_tokens: AiTokens, clock: Clock | None = None) -> None:
-        """Nothing is loaded or opened before the first answer that needs it."""
+    def __init__(
+        self,
+        config: Config,
+        ai_tokens: AiTokens,
+        clock: Clock | None = None,
+        offered: Mapping[str, Engine] = MappingProxyType({}),
+    ) -> None:
+        """`offered` are engines of plugins by the model's name. Nothing is loaded before the first answer needs it."""
         self.shelf = ModelShelf(config)
         self._config = config
         self._keys = ai_tokens
         self._clock = clock or SystemClock()
+        self._offered = offered
         self._lock = threading.Lock()
         self._made: dict[EngineName, Engine] = {}
 
@@ -48,11 +56,14 @@ class Engines:
         """The kind of engine that a model's name means."""
         if ai_model == EXTRACTIVE:
             return EngineName.EXTRACTIVE
+        if ai_model.startswith(PLUGIN_PREFIX):
+            return EngineName.PLUGIN
         return EngineName.LOCAL if ai_model.startswith(PREFIX) else EngineName.REMOTE
 
     def models(self) -> list[str]:
         """Every name that `ai_model` may have now."""
-        return [*sorted(self._keys.models()), *(PREFIX + name for name in self.shelf.names()), EXTRACTIVE]
+        local = (PREFIX + name for name in self.shelf.names())
+        return [*sorted(self._keys.models()), *local, *self._offered, EXTRACTIVE]
 
     def check_model(self, ai_model: str) -> None:
         """Refuse a model that nothing here can run.
@@ -80,12 +91,12 @@ class Engines:
             EngineFailed: no whole answer came; what was yielded before must not be shown as an answer.
         """
         name = self.engine_of(request.model)
-        engine = self._engine(name)
+        engine = self._engine(name, request.model)
         if name is EngineName.EXTRACTIVE:
             return EngineOutcome(name, (yield from engine.stream(request, should_stop)))
         settings = self._config.answers
         fitted = replace(request, history=fit_history(request.history, settings.history_tokens))
-        masks = Masks() if name is EngineName.REMOTE and settings.mask_personal_data else None
+        masks = Masks() if name in (EngineName.REMOTE, EngineName.PLUGIN) and settings.mask_personal_data else None
         guard = LeakGuard(instructions(request) if settings.hide_instructions else (), _public(fitted))
         stream = engine.stream(masks.mask(fitted) if masks else fitted, should_stop)
         usage = yield from _filtered(stream, masks, guard)
@@ -106,10 +117,14 @@ class Engines:
         """Close connections and let go of a loaded model."""
         with self._lock:
             made, self._made = self._made, {}
-        for engine in made.values():
+        for engine in (*made.values(), *self._offered.values()):
             engine.close()
 
-    def _engine(self, name: EngineName) -> Engine:
+    def _engine(self, name: EngineName, model: str) -> Engine:
+        if name is EngineName.PLUGIN:
+            if model not in self._offered:
+                raise EngineFailed(f"No plugin offers {model}. See: replyx plugins list", retryable=False)
+            return self._offered[model]
         with self._lock:
             if name not in self._made:
                 self._made[name] = self._make(name)

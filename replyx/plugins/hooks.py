@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from replyx.clock import Clock
+from replyx.llm.engine import Engine
+from replyx.plugins.channels import Channel
 from replyx.plugins.payments import PaymentProvider
 from replyx.plugins.uploads import TextExtractor, UploadScanner
 from replyx.types import Json
@@ -87,6 +89,14 @@ class Plugin:
 
     def text_extractors(self) -> Sequence[TextExtractor]:
         """Readers of further formats of documents. Asked once."""
+        return ()
+
+    def engines(self) -> Mapping[str, Engine]:
+        """Engines by the name of their model; assistants name one as `plugin/PLUGIN/MODEL`. Asked once."""
+        return {}
+
+    def channels(self) -> Sequence[Channel]:
+        """Ways to speak with customers. Asked once."""
         return ()
 
     def routes(self) -> Sequence[PluginRoute]:

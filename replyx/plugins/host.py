@@ -12,8 +12,12 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from replyx.clock import Clock
+from replyx.config.plugin_sections import PLUGIN_NAME
 from replyx.config.settings import Config
 from replyx.errors import ReplyXError, ServiceUnavailable
+from replyx.llm.engine import PLUGIN_PREFIX, Engine
+from replyx.plugins.channels import Channel, ChannelDoor
+from replyx.plugins.engines import PluginEngine
 from replyx.plugins.hooks import MessageNews, Plugin, PluginCommand, PluginRoute
 from replyx.plugins.news import Listener
 from replyx.plugins.payments import PaymentProvider
@@ -22,6 +26,12 @@ from replyx.plugins.uploads import ScannerUnavailable, TextExtractor, UploadScan
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+#: The name of a model of a plugin.
+_MODEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,48}[A-Za-z0-9])?")
+
+#: Characters of a channel's name.
+_LONGEST_CHANNEL = 40
 
 _ROUTE = re.compile(r"[a-z0-9_-]+(?:/[a-z0-9_-]+)*")
 
@@ -39,6 +49,9 @@ class Offers:
     payment_providers: tuple[PaymentProvider, ...] = ()
     upload_scanners: tuple[UploadScanner, ...] = ()
     text_extractors: tuple[TextExtractor, ...] = ()
+    #: By the name of the model, without the plugin's.
+    engines: Mapping[str, Engine] = field(default_factory=dict)
+    channels: tuple[Channel, ...] = ()
     routes: tuple[PluginRoute, ...] = ()
     cli_commands: tuple[PluginCommand, ...] = ()
     #: Names of the hooks for news that it overrides.
@@ -51,13 +64,22 @@ class Offers:
         for route in routes:
             if not _ROUTE.fullmatch(route.path):
                 raise ValueError(f"the route {route.path!r} is not made of small letters, digits, -, _ and /")
+        engines, channels = dict(plugin.engines()), tuple(plugin.channels())
+        for name in engines:
+            if not _MODEL.fullmatch(name):
+                raise ValueError(f"the model {name!r} is not made of letters, digits, and . _ - / in between")
+        for channel in channels:
+            if not PLUGIN_NAME.fullmatch(channel.name) or len(channel.name) > _LONGEST_CHANNEL:
+                raise ValueError(f"the channel {channel.name!r} is not made of small letters, digits and single _")
         return cls(
-            tuple(plugin.payment_providers()),
-            tuple(plugin.upload_scanners()),
-            tuple(plugin.text_extractors()),
-            routes,
-            tuple(plugin.cli_commands()),
-            frozenset(
+            payment_providers=tuple(plugin.payment_providers()),
+            upload_scanners=tuple(plugin.upload_scanners()),
+            text_extractors=tuple(plugin.text_extractors()),
+            engines=engines,
+            channels=channels,
+            routes=routes,
+            cli_commands=tuple(plugin.cli_commands()),
+            news=frozenset(
                 name
                 for name in ("message_received", "answer_ready")
                 if getattr(type(plugin), name) is not getattr(Plugin, name)
@@ -66,7 +88,10 @@ class Offers:
 
     def names(self) -> list[str]:
         """The hooks that offer something, for lists."""
-        hooks = ("payment_providers", "upload_scanners", "text_extractors", "routes", "cli_commands")
+        hooks = (
+            *("payment_providers", "upload_scanners", "text_extractors", "engines", "channels"),
+            *("routes", "cli_commands"),
+        )
         return [*(hook for hook in hooks if getattr(self, hook)), *sorted(self.news)]
 
 
@@ -109,6 +134,19 @@ class Host:
         #: Name → provider, in the order in which they are asked for a payment method.
         self.payment_providers: Mapping[str, PaymentProvider] = MappingProxyType({n: offered[n] for n in ordered})
         self.text_extractors = tuple(e for one in self._loaded for e in one.offers.text_extractors)
+        silence = config.answers.first_byte_seconds if config is not None else 0.0
+        #: `plugin/PLUGIN/MODEL` → its engine, guarded.
+        self.engines: Mapping[str, Engine] = MappingProxyType(
+            {
+                f"{PLUGIN_PREFIX}{one.name}/{model}": PluginEngine(one.name, model, engine, silence)
+                for one in self._loaded
+                for model, engine in one.offers.engines.items()
+            }
+        )
+        #: Channel's name → the plugin's, and the channel; the first of a name is taken.
+        self.channels: Mapping[str, tuple[str, Channel]] = MappingProxyType(
+            {c.name: (one.name, c) for one in reversed(self._loaded) for c in reversed(one.offers.channels)}
+        )
         self._scanners = [(one.name, s) for one in self._loaded for s in one.offers.upload_scanners]
         self._listeners = {one.name: Listener(one.name, clock) for one in self._loaded if one.offers.news and clock}
 
@@ -134,6 +172,18 @@ class Host:
         except Exception as error:
             logger.exception("a plugin failed", extra={"plugin": plugin})
             raise PluginCrashed from error
+
+    def open_channels(self, door_of: Callable[[str], ChannelDoor]) -> None:
+        """Give each channel its door; one that fails at it is left out."""
+        opened = {}
+        for name, (plugin, channel) in self.channels.items():
+            try:
+                channel.open(door_of(name))
+            except Exception:
+                logger.exception("a plugin failed at opening its channel", extra={"plugin": plugin, "channel": name})
+            else:
+                opened[name] = plugin, channel
+        self.channels = MappingProxyType(opened)
 
     def scan(self, file: Path) -> str | None:
         """What the first scanner that finds something says of the file; None where all found nothing.

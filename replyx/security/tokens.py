@@ -44,6 +44,11 @@ class Claims:
     expires_at: datetime
     extra: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def session(self) -> str:
+        """The session that the token belongs to, under whose name it is revoked: its own where it was not refreshed."""
+        return str(self.extra.get("sid") or self.jti)
+
 
 class TokenSigner:
     """Makes tokens and reads them; knows nothing of revocation."""

@@ -170,7 +170,7 @@ class Message(Answer):
     client_msg_id: str = ""
     #: These four of an assistant's.
     sources: list[Source] = []
-    engine: Literal["remote", "local", "extractive", "qa"] | None = None
+    engine: Literal["remote", "local", "extractive", "qa", "plugin"] | None = None
     reply_id: int | None = None
     outcome: Literal["answered", "not_found", "unavailable"] | None = None
     #: What the customer thinks of an answer: 1 or -1.
@@ -348,6 +348,11 @@ class Payment(Answer):
 class PaymentRecord(Payment):
     user_id: int
     refunded: Roubles
+
+
+class Payments(Answer):
+    payments: list[PaymentRecord]
+    total: int
 
 
 class Received(Answer):

@@ -30,7 +30,7 @@ from replyx.server.ws.hub import Hub
 def make_application(app: App, origins: Origins) -> Starlette:
     """The application of a server that is reached at `origins`. Its hub starts and stops with the lifespan."""
     front = Front(app, origins, Limits(app.limiter, app.config), Hub(app), cache(partial(describe, ROUTES)))
-    sign = SignOfLife(app, front.hub)
+    sign = SignOfLife(app, front.hub, origins.base_url)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -43,6 +43,13 @@ class Attempt:
         self._claim: Claim | None = None
         #: Whether there was an effect, or an answer to keep: from then on the key is not given back.
         self._is_done = False
+        #: Whether the answer was recorded with the effect. Both may have been undone, as long as the handler goes on.
+        self._is_kept = False
+
+    @property
+    def claim_id(self) -> int | None:
+        """What names this request in the record, whoever does it in the end; None until the key is claimed."""
+        return None if self._claim is None else self._claim.id
 
     async def run(self, work: Callable[[], Awaitable[Response]]) -> Response:
         """The answer of `work`, or of the first request under this key.
@@ -91,7 +98,19 @@ class Attempt:
         answer: Json = json.loads(done)
         return answer
 
+    def keep(self, answer: Json) -> None:
+        """Record the answer of success inside the transaction of its effect, in that transaction's thread.
+
+        Raises:
+            Conflict: another process has taken the request on meanwhile; the transaction has to fail with it.
+        """
+        if self._claim is not None:
+            self._app.idempotency.keep(self._claim, self._status, _text(JSONResponse(answer)))
+            self._is_kept = True
+
     async def _record(self, response: Response) -> Response:
+        if self._is_kept and response.status_code == self._status:
+            self._is_done = True
         if self._claim is not None and not self._is_done and response.status_code < 500:
             self._is_done = True
             await self._app.call(self._app.idempotency.complete, self._claim, response.status_code, _text(response))

@@ -38,8 +38,11 @@ MONEY: Json = {"exclusiveMinimum": 0, "maximum": 10_000_000, "multipleOf": 0.01}
 #: A row's id.
 Id = Annotated[int, Field(ge=1, le=MOST_ID)]
 
+#: Characters of the name below.
+LONGEST_KEY = 128
+
 #: The channel's or the client's own name of a message; the same one again is the same message.
-MessageKey = Annotated[Text, Field(min_length=1, max_length=128)]
+MessageKey = Annotated[Text, Field(min_length=1, max_length=LONGEST_KEY)]
 
 #: A number of a dialog's events.
 Seq = Annotated[int, Field(ge=0, le=2**31 - 1)]

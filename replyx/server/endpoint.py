@@ -106,6 +106,16 @@ class Call:
             return await self.app.call(effect)
         return await self.attempt.perform(effect)
 
+    @property
+    def claim_id(self) -> int | None:
+        """The claimed `Idempotency-Key` in the record; None where there is none."""
+        return None if self.attempt is None else self.attempt.claim_id
+
+    def keep(self, answer: Json) -> None:
+        """Record what an `Idempotency-Key` is answered; for services to call inside the transaction of the effect."""
+        if self.attempt is not None:
+            self.attempt.keep(answer)
+
     def count_items(self, total: int) -> None:
         """Say how many there are of what the answer shows a page of."""
         self.context.headers["X-Total-Count"] = str(total)

@@ -58,7 +58,7 @@ ROUTES: tuple[Endpoint, ...] = (
     Endpoint(POST, "/api/assistants/{id:int}/site-token", USER, assistants.rotate_site_token, "Replace the site token", answer=answers.Assistant, errors=(409,)),
     Endpoint(GET, "/api/assistants/{id:int}/embed", USER, assistants.show_embed, "The line that embeds the widget", answer=answers.Embed, errors=(409,)),
 
-    Endpoint(GET, "/api/dialogs", DESK, dialogs.list_all, "Dialogs, newest word first", query=dialogs.DialogList, answer=answers.Dialogs),
+    Endpoint(GET, "/api/dialogs", DESK, dialogs.list_all, "Dialogs, newest word first", query=dialogs.DialogList, answer=answers.Dialogs, errors=(404,)),
     Endpoint(GET, "/api/dialogs/{id:int}", DESK, dialogs.show, "One dialog", answer=answers.Dialog),
     Endpoint(PUT, "/api/dialogs/{id:int}", DESK, dialogs.change, "Archive a dialog, or bring it back", body=dialogs.DialogChanges, answer=answers.Dialog),
     Endpoint(DELETE, "/api/dialogs/{id:int}", USER, dialogs.delete, "Delete a dialog with all that was said", status=204),
@@ -72,7 +72,7 @@ ROUTES: tuple[Endpoint, ...] = (
     Endpoint(POST, "/api/dialogs/{id:int}/handoff/release", DESK, dialogs.release, "Give a dialog back to the assistant", answer=answers.Dialog, errors=(409,)),
 
     Endpoint(POST, "/api/documents/upload", USER, documents.upload, "Upload a document", status=201, limit=Limit.UPLOAD, idempotent=True, answer=answers.Document, errors=(404, 409, 413, 415)),
-    Endpoint(GET, "/api/documents", USER, documents.list_all, "Documents", query=documents.DocumentList, answer=list[answers.Document]),
+    Endpoint(GET, "/api/documents", USER, documents.list_all, "Documents", query=documents.DocumentList, answer=list[answers.Document], errors=(404,)),
     Endpoint(GET, "/api/documents/{id:int}", USER, documents.show, "One document", answer=answers.Document),
     Endpoint(DELETE, "/api/documents/{id:int}", USER, documents.delete, "Delete a document", status=204),
     Endpoint(GET, "/api/qa-knowledge", USER, knowledge.list_qa, "Prepared answers", query=knowledge.QaList, answer=list[answers.Qa], errors=(404,)),
@@ -92,6 +92,7 @@ ROUTES: tuple[Endpoint, ...] = (
     Endpoint(GET, "/api/balance", USER, balance.show, "The caller's balance", answer=answers.Balance),
     Endpoint(GET, "/api/balance/transactions", USER, balance.list_transactions, "Every movement of it", query=balance.Statement, answer=answers.Transactions),
     Endpoint(POST, "/api/balance/top-up", USER, balance.top_up, "Begin a payment; the balance moves when it is paid", body=balance.TopUp, status=201, limit=Limit.TOP_UP, idempotent=True, answer=answers.Payment, errors=(402, 409, 502)),
+    Endpoint(GET, "/api/balance/payments", USER, payments.list_own, "The caller's payments, newest first", query=payments.PaymentList, answer=answers.Payments),
     Endpoint(POST, "/api/payments/{provider}/callback", ANONYMOUS, payments.take_callback, "What a payment provider calls", answer=answers.Received, errors=(400, 403, 413, 502)),
 
     Endpoint(GET, "/api/admin/ai-tokens", ADMIN, admin.list_ai_tokens, "AI keys, masked", answer=list[admin_answers.AiToken]),
@@ -104,6 +105,7 @@ ROUTES: tuple[Endpoint, ...] = (
     Endpoint(PUT, "/api/admin/users/{id:int}", ADMIN, admin.change_user, "Change a user, or lock it out", body=admin.UserChanges, answer=admin_answers.FullUser, errors=(409,)),
     Endpoint(GET, "/api/admin/audit", ADMIN, admin.list_audit, "Who did what", query=admin.AuditList, answer=admin_answers.AuditEvents),
     Endpoint(POST, "/api/admin/users/{id:int}/credit", ADMIN, admin.credit_user, "Put money on a user's balance", body=admin.Credit, answer=answers.Balance),
+    Endpoint(GET, "/api/admin/payments", ADMIN, payments.list_all, "Payments, newest first", query=payments.AllPayments, answer=answers.Payments),
     Endpoint(POST, "/api/admin/payments/{id:int}/confirm", ADMIN, payments.confirm, "The money of an invoice has come", answer=answers.PaymentRecord, errors=(409,)),
     Endpoint(GET, "/api/admin/system/health", ADMIN, health.show, "How every part is", answer=admin_answers.Health),
 

@@ -80,7 +80,13 @@ class Payment(Table):
     hold_id = peewee.BigIntegerField(null=True)
     created_at = MomentField()
     updated_at = MomentField()
+    #: The claim of the request that ordered it (`idempotency_keys.id`): a request has one payment, however often it is
+    #: begun. Kept without a foreign key: claims end after a day.
+    claim_id = peewee.BigIntegerField(null=True, unique=True)
+    #: How often its provider was asked of it, and when it is to be asked again: the database's time in milliseconds.
+    checks = peewee.IntegerField(default=0, constraints=[peewee.SQL("DEFAULT 0")])
+    check_at = peewee.BigIntegerField(default=0, constraints=[peewee.SQL("DEFAULT 0")])
 
     class Meta:
         table_name = "payments"
-        indexes = ((("provider", "external_id"), True),)
+        indexes = ((("provider", "external_id"), True), (("status", "check_at"), False))

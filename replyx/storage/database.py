@@ -193,8 +193,11 @@ def _translated() -> Iterator[None]:
     except peewee.IntegrityError as error:
         if _is_taken_key(error):
             raise UniqueViolation(details={}) from error
+        # The driver's own words may repeat what a customer wrote: they are neither told nor logged.
+        logger.warning("the database refused a change", extra={"rule": _broken_rule(error)})
         raise Conflict(
-            f"База отклонила изменение: {_first_line(error)}", f"The database refused the change: {_first_line(error)}"
+            "База отклонила изменение: оно противоречит другим данным. Обновите данные и повторите.",
+            "The database refused the change: it contradicts other data. Look again and repeat.",
         ) from error
     except (peewee.OperationalError, peewee.InterfaceError) as error:
         raise DatabaseUnavailable(
@@ -207,6 +210,13 @@ def _is_taken_key(error: peewee.IntegrityError) -> bool:
     driver = error.__context__
     code = getattr(driver, "pgcode", None) or getattr(driver, "sqlite_errorname", None)
     return code in ("23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID")
+
+
+def _broken_rule(error: peewee.IntegrityError) -> str:
+    """The name of the rule that was broken, as far as the driver tells it."""
+    driver = error.__context__
+    named = getattr(getattr(driver, "diag", None), "constraint_name", None)
+    return str(named or getattr(driver, "sqlite_errorname", None) or type(driver).__name__)
 
 
 def _first_line(error: BaseException) -> str:

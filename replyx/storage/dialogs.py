@@ -134,7 +134,7 @@ class Message(Table):
     sender = peewee.CharField(10)
     text = peewee.TextField()
     operator_name = peewee.CharField(100, null=True)
-    #: The channel's own key of a customer's message (`client_msg_id`, update id): the same key is the same message.
+    #: The channel's own key of a message (`client_msg_id`, update id): the same one of the same side is the same.
     external_id = peewee.CharField(128, null=True)
     #: The reply that this message is, for the assistant's.
     reply_id = peewee.BigIntegerField(null=True, unique=True)
@@ -147,7 +147,7 @@ class Message(Table):
 
     class Meta:
         table_name = "messages"
-        indexes = ((("dialog", "seq"), True), (("dialog", "external_id"), True))
+        indexes = ((("dialog", "seq"), True), (("dialog", "sender", "external_id"), True))
 
 
 class Event(Table):

@@ -19,12 +19,14 @@ from replyx.storage.api_keys import ApiKey
 from replyx.storage.assistants import Assistant
 from replyx.storage.audit import AuditRow
 from replyx.storage.billing import Hold, LedgerEntry, LedgerTransfer, Payment
+from replyx.storage.channels import ChannelLink
 from replyx.storage.database import Database, Table
 from replyx.storage.deliveries import Delivery, TelegramDraft
 from replyx.storage.dialogs import Dialog, Event, Message, Reply
 from replyx.storage.idempotency import IdempotencyKey
 from replyx.storage.knowledge import Chunk, Document, QaPair
 from replyx.storage.processes import ProcessBeat
+from replyx.storage.row_counts import RowCount
 from replyx.storage.telegram import Attachment, TelegramBot, TelegramUpdate
 from replyx.storage.telegram_desk import TelegramLinkCode, TelegramOperator, TelegramTopic
 
@@ -35,7 +37,7 @@ ALL_TABLES: tuple[type[Table], ...] = (
     User, RevokedToken, LedgerTransfer, LedgerEntry, Hold, Payment, AiToken, Assistant,
     Document, QaPair, Chunk, Dialog, Reply, Message, Event, ProcessBeat, AuditRow, IdempotencyKey,
     TelegramUpdate, TelegramBot, Attachment, ApiKey,
-    Delivery, TelegramDraft, TelegramTopic, TelegramOperator, TelegramLinkCode,
+    Delivery, TelegramDraft, TelegramTopic, TelegramOperator, TelegramLinkCode, ChannelLink, RowCount,
 )  # fmt: skip
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -98,6 +98,12 @@ class Beats:
                 for row in rows
             ]
 
+    def server_url(self) -> str | None:
+        """How the server that was started last is reached, as it says itself; None where none is running."""
+        servers = [beat for beat in self.list() if beat.alive and beat.detail and beat.detail.get("url")]
+        newest = max(servers, key=lambda beat: beat.started_at, default=None)
+        return str(newest.detail["url"]) if newest is not None and newest.detail else None
+
     def forget(self, name: str) -> None:
         """Remove a process that stopped as it should."""
         with self._lock:

@@ -6,6 +6,7 @@ import base64
 import json
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -41,6 +42,8 @@ class PaymentServer:
         self.requests: list[ProviderRequest] = []
         #: Called in place of the API while it is set: `lambda: (500, {})` is a provider that is down.
         self.trouble: Callable[[], Answer] | None = None
+        #: Called when something was made and its maker is not told of it yet.
+        self.made: Callable[[], object] | None = None
         self._by_key: dict[str, tuple[Json, Answer]] = {}
         self._lock = threading.Lock()
         self._server: ThreadingHTTPServer | None = None
@@ -80,6 +83,8 @@ class PaymentServer:
                 return self.answer(request)
             if key not in self._by_key:
                 self._by_key[key] = request.body, self.answer(request)
+                if self.made is not None:
+                    self.made()
             body, answer = self._by_key[key]
             return answer if body == request.body else (400, {"error": {"code": "idempotency_key_in_use"}})
 
@@ -109,7 +114,9 @@ def _handler_of(fake: PaymentServer) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(sent)))
             self.end_headers()
-            self.wfile.write(sent)
+            # A client that is gone, as a test wants it, is no trouble of ours.
+            with suppress(ConnectionError):
+                self.wfile.write(sent)
 
     return Handler
 

@@ -58,6 +58,7 @@ def _sweepers(app: App, name: str) -> list[Job]:
         Job("answers that wait", 1, app.answering.sweep),
         Job("documents that wait", 2, offers.offer),
         Job("holds that expired", 10, app.ledger.release_expired),
+        Job("counts of lists", 5, app.census.fold_counts),
         Job("sign of life", BEAT_SECONDS, lambda: app.beats.beat(name, ROLE, _detail(app))),
     ]
 
@@ -73,6 +74,7 @@ def _upkeep(app: App) -> list[Job]:
         Job("processes that died", 600, app.beats.purge_expired),
         Job("old audit lines", 600, lambda: app.accounts.audit.purge(app.config.accounts.audit_days)),
         Job("idempotency keys that expired", 600, app.idempotency.purge),
+        Job("payments that nobody called in", 15, app.payment_checks.check_due),
         Job("old updates of Telegram", 600, app.updates.purge),
         Job("knowledge index", 600, app.knowledge.compact),
         Job("backup", 600, Backups(app.db, app.clock, app.config).make_due),

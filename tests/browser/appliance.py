@@ -33,6 +33,12 @@ class Appliance:
         """Start it again, where it was."""
         self._program, self.url = self._started(self.url.rsplit(":", 1)[-1])
 
+    def add_operator(self, email: str, password: str) -> None:
+        """A new operator of the administrator's."""
+        options = ("--operator-of", self.email, "--password-stdin")
+        made = self._box.run("users", "create", email, *options, stdin=f"{password}\n")
+        assert made.code == 0, made.err
+
     def kill(self) -> None:
         """SIGKILL, as a power cut would."""
         self._program.kill()

@@ -15,10 +15,10 @@ class Desk:
     def __init__(self, browser: Browser, appliance: Appliance) -> None:
         self.browser, self._appliance = browser, appliance
 
-    def log_in(self, password: str | None = None) -> None:
-        """Open the console and enter, with the right password if no other is given."""
+    def log_in(self, password: str | None = None, email: str | None = None) -> None:
+        """Open the console and enter: as the administrator, with the right password, if no other is given."""
         self.browser.goto(f"{self._appliance.url}/")
-        self.browser.fill("[name=email]", self._appliance.email)
+        self.browser.fill("[name=email]", email or self._appliance.email)
         self.browser.fill("[name=password]", password or self._appliance.password)
         self.browser.click("form [type=submit]")
         if password is None:

@@ -132,3 +132,22 @@ def _delete(browser: Browser, name: str) -> None:
     browser.click(f".danger[aria-label='Delete: {name}']")
     browser.find(".danger:focus").click()
     browser.wait(lambda: name not in browser.text("main"), f"{name} is gone")
+
+
+def test_an_operator_sees_the_dialogs_and_asks_for_nothing_else(appliance: Appliance, browse: Browse) -> None:
+    appliance.add_operator("olga@example.com", "long-enough-7x")
+    # A dialog to be seen.
+    assistant = appliance.make_assistant("Для оператора")
+    visitor = browse()
+    visitor.goto(appliance.demo(assistant))
+    Widget(visitor).ask("Здравствуйте")
+    browser = browse()
+    Desk(browser, appliance).log_in("long-enough-7x", "olga@example.com")
+
+    browser.wait_for_text("Диалоги", "h1")
+    browser.wait(lambda: browser.find(".desk .list button"), "the list")
+
+    script = "return performance.getEntriesByType('resource').map((one) => new URL(one.name).pathname)"
+    asked = {path for path in browser.js(script) if path.startswith("/api/")}
+    assert asked <= {"/api/auth/login", "/api/users/me", "/api/dialogs"}
+    assert browser.complaints() == []

@@ -208,6 +208,9 @@ def test_another_broken_rule_is_a_conflict(db: Database) -> None:
 
     assert not isinstance(refused.value, UniqueViolation)
     assert refused.value.message_ru.startswith("База отклонила изменение")
+    # The driver's words name tables, and may repeat what somebody wrote.
+    said = f"{refused.value.message_ru} {refused.value.message_en} {refused.value.details}".lower()
+    assert not any(word in said for word in ("constraint", "check", "null", "users", "foreign"))
 
 
 @pytest.mark.parametrize("statement", ["UPDATE {} SET amount = 7", "DELETE FROM {}"])
@@ -217,10 +220,9 @@ def test_the_ledger_refuses_to_be_changed(db: Database, table: str, statement: s
         transfer = LedgerTransfer.create(key="k", kind="credit", user_id=1, amount=5, description="d", created_at=0)
         LedgerEntry.create(transfer=transfer, account="user:1", amount=5)
 
-    with pytest.raises(Conflict) as refused, db.transaction():
+    with pytest.raises(Conflict, match="refused the change"), db.transaction():
         db.native.execute_sql(statement.format(table))
 
-    assert "append-only" in refused.value.message_en
     with db.connection():
         assert db.native.execute_sql(f"SELECT amount FROM {table}").fetchall() == [(5,)]
 

@@ -43,6 +43,17 @@ def test_the_first_start_prints_a_password_that_logs_in_and_the_second_prints_no
     assert password not in ended.err + second.err
 
 
+def test_the_widgets_line_names_the_address_that_really_serves(box: Box) -> None:
+    program, address = _up(box)
+    wait_until(lambda: f'"{address}/widget.js"' in box.run("assistants", "show", "1").out, 15, "the address")
+    public = box.run("assistants", "show", "1", REPLYX_SERVER__PUBLIC_URL="https://help.example")
+    program.terminate()
+    ended = box.run("assistants", "show", "1")
+
+    assert '"https://help.example/widget.js"' in public.out
+    assert '"http://127.0.0.1:8000/widget.js"' in ended.out
+
+
 def test_ready_is_one_line_alone_and_names_the_port_that_was_asked_for(box: Box) -> None:
     port = free_port()
 

@@ -6,6 +6,7 @@ fails the last check until somebody has written down what it is to answer.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ import pytest
 
 from replyx.server.endpoint import Endpoint, Permission
 from replyx.server.routes import ROUTES
+from tests.edges.conftest import Build
 from tests.support.house import House
 from tests.support.samples import fields_of, path_slots, reference_slots, sample_body, url_of
 from tests.support.tenants import SAME_KEY, Tenant, belongings, plant
@@ -122,7 +124,7 @@ def _in_other_verbs(caller: Caller, victims: list[Tenant]) -> Iterator[Attempt]:
 
 
 def _in_queries(caller: Caller, victims: list[Tenant]) -> Iterator[Attempt]:
-    """Filters by a stranger's thing find what those by nothing at all find; a search there is not found."""
+    """A filter by a stranger's thing, and a search there, is not found."""
     for endpoint in (one for one in ROUTES if one.query is not None and not caller.may_all(one)):
         slots = [name for name in reference_slots(endpoint) - _OF_NO_TENANT if name.startswith("query:")]
         own = _own_url(endpoint, caller)
@@ -131,14 +133,7 @@ def _in_queries(caller: Caller, victims: list[Tenant]) -> Iterator[Attempt]:
             for number in (number for victim in victims for number in victim.ids[_kind_of_field(name)]):
                 query = {**sample_body(endpoint.query), name: number}
                 refused = caller.refusal(endpoint.permission)
-                is_list = refused == 404 and not fields_of(endpoint.query).get("q", {}).get("minLength")
-                yield Attempt(
-                    f"{endpoint.method} {endpoint.path} {slot}",
-                    "GET",
-                    own,
-                    200 if is_list else refused,
-                    {"params": query},
-                )
+                yield Attempt(f"{endpoint.method} {endpoint.path} {slot}", "GET", own, refused, {"params": query})
 
 
 def _kind_of_field(name: str) -> str:
@@ -197,8 +192,9 @@ def _extra_keys(caller: Caller, victim: Tenant) -> Iterator[Attempt]:
 class Matrix:
     """Three tenants, everyone who may try, and the attempts that were made."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, house: House, step: int) -> None:
+        """Of the attempts at one slot by one caller, the first and every `step`th are made."""
+        self.house, self.step = house, step
         self.tenants = [plant(house, name) for name in ("anna", "boris", "vera")]
         self.tried: Counter[str] = Counter()
         self.leaks: list[str] = []
@@ -231,8 +227,15 @@ class Matrix:
             httpx2.Client(base_url=self.house.url, headers=caller.headers, timeout=30, trust_env=False) as client,
             ThreadPoolExecutor(3) as pool,
         ):
-            for _ in pool.map(lambda one: self._make(client, caller, one, victims), attempts):
+            for _ in pool.map(lambda one: self._make(client, caller, one, victims), self._thinned(attempts)):
                 pass
+
+    def _thinned(self, attempts: Iterator[Attempt]) -> Iterator[Attempt]:
+        seen: Counter[str] = Counter()
+        for attempt in attempts:
+            if seen[attempt.slot] % self.step == 0:
+                yield attempt
+            seen[attempt.slot] += 1
 
     def _make(self, client: httpx2.Client, caller: Caller, attempt: Attempt, victims: list[Tenant]) -> None:
         answer = client.request(attempt.method, attempt.url, **attempt.arguments)
@@ -250,8 +253,10 @@ class Matrix:
 
 
 @pytest.fixture
-def matrix(house: House) -> Matrix:
-    return Matrix(house)
+def matrix(build: Build, database_url: str) -> Matrix:
+    """All of it on SQLite; on PostgreSQL every slot by everyone, the rest with `make isolation`."""
+    is_whole = database_url.startswith("sqlite:") or "REPLYX_TEST_WHOLE_MATRIX" in os.environ
+    return Matrix(build(REPLYX_DATABASE__URL=database_url), step=1 if is_whole else 25)
 
 
 def test_no_slot_of_no_route_opens_what_is_a_strangers(matrix: Matrix) -> None:
@@ -268,7 +273,7 @@ def test_no_slot_of_no_route_opens_what_is_a_strangers(matrix: Matrix) -> None:
     assert [belongings(matrix.house.app.db, tenant.user.id) for tenant in matrix.tenants] == before
     _reuse_keys(matrix)
     assert not matrix.leaks, "\n".join(matrix.leaks[:20])
-    assert matrix.tried.total() >= _LEAST
+    assert matrix.tried.total() >= _LEAST / matrix.step
     _check_completeness(matrix)
 
 
@@ -290,7 +295,7 @@ def _search_own(matrix: Matrix, caller: Caller, victims: list[Tenant]) -> None:
 def _open_sockets(matrix: Matrix, caller: Caller, victims: list[Tenant]) -> None:
     """The path of a socket, the token in its query and in its first frame."""
     for victim in victims:
-        for name in (*victim.ids["dialogs"], *victim.ids["keys"]):
+        for name in (*victim.ids["dialogs"][:: matrix.step], *victim.ids["keys"][:: matrix.step]):
             is_id = isinstance(name, int)
             expected = 4404 if caller.level in (("operator", "owner", "admin") if is_id else ("visitor",)) else 4401
             for in_query in (True, False):

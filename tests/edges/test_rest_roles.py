@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from replyx.server.routes import ROUTES
+from tests.edges.conftest import Build
 from tests.support.house import PASSWORD, SITE, House
 
 #: Callers in the order of the marks below: nobody, an operator, an owner, an administrator.
@@ -75,6 +78,7 @@ TABLE = {
         DELETE /api/api-keys/{id:int}
         GET /api/balance
         GET /api/balance/transactions
+        GET /api/balance/payments
         POST /api/balance/top-up
     """,
     "-xx+": """
@@ -87,6 +91,7 @@ TABLE = {
         GET /api/admin/users/{id:int}
         PUT /api/admin/users/{id:int}
         GET /api/admin/audit
+        GET /api/admin/payments
         POST /api/admin/payments/{id:int}/confirm
         POST /api/admin/users/{id:int}/credit
         GET /api/admin/system/health
@@ -112,15 +117,21 @@ def _mark(status: int) -> str:
     return {401: "-", 403: "x"}.get(status, "+")
 
 
-def test_every_caller_may_at_every_route_what_the_table_says(house: House) -> None:
-    operator = house.operator()
-    people = (None, operator, house.anna, house.admin)
+@pytest.fixture
+def home(build: Build, database_url: str) -> House:
+    """A house without a worker: the test runs once on each kind of database."""
+    return build(REPLYX_DATABASE__URL=database_url)
+
+
+def test_every_caller_may_at_every_route_what_the_table_says(home: House) -> None:
+    operator = home.operator()
+    people = (None, operator, home.anna, home.admin)
     found = {}
 
     for route in ROUTES:
         url = re.sub(r"\{\w+(:\w+)?\}", "999999", route.path)
         # A login of its own for each call: one of the routes ends it. The body is none of any route's.
-        answers = [house.api(who).client.request(route.method, url, json={"nothing": 1}) for who in people]
+        answers = [home.api(who).client.request(route.method, url, json={"nothing": 1}) for who in people]
         # What is wrong with a body or an id is told only to those who may.
         found[f"{route.method} {route.path}"] = "".join(_mark(answer.status_code) for answer in answers)
         assert all(a.status_code < 500 for a in answers) or route.path == "/readyz", route
@@ -128,10 +139,10 @@ def test_every_caller_may_at_every_route_what_the_table_says(house: House) -> No
     assert found == _written()
 
 
-def test_no_method_beside_the_tables_is_answered(house: House) -> None:
+def test_no_method_beside_the_tables_is_answered(home: House) -> None:
     known = _written()
-    for person in (house.operator(), house.anna, house.admin):
-        api = house.api(person)
+    for person in (home.operator(), home.anna, home.admin):
+        api = home.api(person)
         for path in {route.path for route in ROUTES}:
             taken = {row.split()[0] for row in known if row.split()[1] == path}
             for method in {"POST", "PUT", "PATCH", "DELETE", "TRACE"} - taken:
@@ -139,22 +150,25 @@ def test_no_method_beside_the_tables_is_answered(house: House) -> None:
                 assert api.client.request(method, url).status_code == 405, (method, path)
 
 
-def test_an_operator_answers_its_owners_dialogs_and_nobody_elses(both: House) -> None:
-    operator = both.operator()
-    api = both.api(operator)
-    mine, foreign = both.session(both.assistant()), both.session(both.assistant(both.boris))
+def test_an_operator_answers_its_owners_dialogs_and_nobody_elses(home: House) -> None:
+    operator = home.operator()
+    api = home.api(operator)
+    mine, foreign = (
+        home.session(home.assistant()),
+        home.session(home.assistant(home.boris)),
+    )
     path, other = (f"/api/dialogs/{session['dialog_id']}" for session in (mine, foreign))
 
     listed = api.get("/api/dialogs")
     taken = api.post(f"{path}/handoff/take", {"operator_name": "Ольга"}, expect=200)
     said = api.post(f"{path}/messages", {"text": "Слушаю вас"}, expect=201)
-    socket = both.desk_socket(operator, mine["dialog_id"])
+    socket = home.desk_socket(operator, mine["dialog_id"])
     socket.send({"type": "send_message", "text": "Минуту"})
 
     assert [row["id"] for row in listed["dialogs"]] == [mine["dialog_id"]]
     assert (taken["taken_over_by"], said["operator_name"]) == (operator.id, "Ольга")
     assert socket.wait_for(lambda f: f["type"] == "new_message")["message"]["text"] == "Минуту"
-    assert both.desk_socket(operator, foreign["dialog_id"]).close_code() == 4404
+    assert home.desk_socket(operator, foreign["dialog_id"]).close_code() == 4404
     for method, tail, body in (
         ("GET", "", None), ("PUT", "", {"status": "archived"}), ("GET", "/messages", None), ("GET", "/events", None),
         ("POST", "/messages", {"text": "x"}), ("GET", "/export", None), ("POST", "/handoff/request", {}),
@@ -162,16 +176,16 @@ def test_an_operator_answers_its_owners_dialogs_and_nobody_elses(both: House) ->
     ):  # fmt: skip
         api.request(method, other + tail, expect=404, json=body)
     # The owner reads what its operator did.
-    assert both.api(both.anna).get(path)["taken_over_by"] == operator.id
+    assert home.api(home.anna).get(path)["taken_over_by"] == operator.id
 
 
-def test_an_operator_is_shown_no_money_and_no_secret(house: House) -> None:
-    operator = house.operator()
-    house.assistant(telegram_bot_token="1234567890:" + "A" * 35)
-    api = house.api(operator)
+def test_an_operator_is_shown_no_money_and_no_secret(home: House) -> None:
+    operator = home.operator()
+    home.assistant(telegram_bot_token="1234567890:" + "A" * 35)
+    api = home.api(operator)
 
     me = api.get("/api/users/me")
-    login = house.api().post("/api/auth/login", {"email": operator.email, "password": PASSWORD}, expect=200)
+    login = home.api().post("/api/auth/login", {"email": operator.email, "password": PASSWORD}, expect=200)
 
     assert me["role"] == "operator"
     money = {"balance", "welcome_bonus", "plan", "total_spent", "held"}
@@ -180,29 +194,29 @@ def test_an_operator_is_shown_no_money_and_no_secret(house: House) -> None:
         assert api.request("GET", path, expect=403).json()["error"]["code"] == "INSUFFICIENT_PERMISSIONS"
 
 
-def test_an_operator_is_out_as_soon_as_its_owner_is(house: House) -> None:
-    operator = house.operator()
-    session = house.session(house.assistant())
-    api, socket = house.api(operator), house.desk_socket(operator, session["dialog_id"])
+def test_an_operator_is_out_as_soon_as_its_owner_is(home: House) -> None:
+    operator = home.operator()
+    session = home.session(home.assistant())
+    api, socket = home.api(operator), home.desk_socket(operator, session["dialog_id"])
     socket.send({"type": "resume", "last_seq": 999})
     assert socket.next()["type"] == "resync"
 
-    house.app.accounts.set_active(house.anna.id, active=False)
+    home.app.accounts.set_active(home.anna.id, active=False)
 
     assert socket.close_code(3) == 4401
     api.request("GET", "/api/dialogs", expect=401)
-    house.api().request("POST", "/api/auth/login", expect=401, json={"email": operator.email, "password": PASSWORD})
-    house.app.accounts.set_active(house.anna.id, active=True)
+    home.api().request("POST", "/api/auth/login", expect=401, json={"email": operator.email, "password": PASSWORD})
+    home.app.accounts.set_active(home.anna.id, active=True)
     api.request("GET", "/api/dialogs", expect=401)
-    house.api().post("/api/auth/login", {"email": operator.email, "password": PASSWORD}, expect=200)
+    home.api().post("/api/auth/login", {"email": operator.email, "password": PASSWORD}, expect=200)
 
 
-def test_an_operators_page_must_be_listed_as_an_owners(house: House) -> None:
-    operator, session = house.operator(), house.session(house.assistant())
-    path = f"/ws/dialogs/{session['dialog_id']}?token={house.token(operator)}"
+def test_an_operators_page_must_be_listed_as_an_owners(home: House) -> None:
+    operator, session = home.operator(), home.session(home.assistant())
+    path = f"/ws/dialogs/{session['dialog_id']}?token={home.token(operator)}"
 
-    evil = house.stack.enter_context(house.api().socket(path, Origin="https://evil.example"))
-    listed = house.stack.enter_context(house.api().socket(path, Origin=SITE))
+    evil = home.stack.enter_context(home.api().socket(path, Origin="https://evil.example"))
+    listed = home.stack.enter_context(home.api().socket(path, Origin=SITE))
 
     assert evil.close_code() == 4403
     listed.send({"type": "resume", "last_seq": 999})

@@ -151,3 +151,19 @@ def test_a_dialog_key_of_any_characters_is_just_not_found(house: House) -> None:
 
     for key in ("%D0%BA%D0%BB%D1%8E%D1%87", "1v%F2%A3%85%A3%E4%B1%A9", "%FF%FE", "%E2%98%83"):
         visitor.request("GET", f"/api/widget/dialogs/{key}/messages", expect=404)
+
+
+def test_a_visitor_cannot_take_the_names_of_an_operators_messages(both: House) -> None:
+    session = both.session(both.assistant())
+    visitor, anna = both.visitor(session), both.api(both.anna)
+    path, desk = (
+        f"/api/widget/dialogs/{session['dialog_key']}/messages",
+        f"/api/dialogs/{session['dialog_id']}/messages",
+    )
+
+    first = visitor.post(path, {"text": "Захват", "client_msg_id": "op-1"}, expect=201)
+    said = [anna.post(desk, {"text": "Добрый день", "client_msg_id": "op-1"}, expect=201) for _ in range(2)]
+    again = visitor.post(path, {"text": "Захват", "client_msg_id": "op-1"}, expect=201)
+
+    assert (said[0]["text"], said[0]["sender"]) == ("Добрый день", "operator")
+    assert said[0]["id"] == said[1]["id"] != first["id"] == again["id"]

@@ -219,6 +219,11 @@ def test_a_bad_frame_is_answered_in_the_contracts_form_and_the_socket_goes_on(ho
         assert answer["error"]["details"].get("field") == field, frame
     socket.send({"type": "send_message", "text": "", "client_msg_id": "m-9"})
     assert socket.next()["client_msg_id"] == "m-9"
+    for wrong in ({"type": "send_mesage"}, {"type": "send_message"}, {"type": "send_message", "text": 1}):
+        socket.send({**wrong, "client_msg_id": "m-10"})
+        assert socket.next()["client_msg_id"] == "m-10"
+    socket.send({"type": "send_message", "text": "x", "client_msg_id": "m" * 129})
+    assert "client_msg_id" not in socket.next()
     socket.send("__pong__")
     socket.send({"type": "auth", "token": "late"})
     socket.send({"type": "send_message", "text": "всё ещё здесь"})

@@ -15,6 +15,9 @@ NAMES = tuple(sorted(path.stem for path in MIGRATIONS.glob("[0-9]*.py")))
 #: What migrations keep for themselves.
 _OWN = "schema_migration"
 
+#: What triggers fill.
+_KEPT = "row_counts"
+
 _POSTGRES = """
 SELECT table_name, column_name, data_type, character_maximum_length::text, is_nullable, column_default
   FROM information_schema.columns WHERE table_schema = 'public'
@@ -61,7 +64,7 @@ def rows(db: Database, like: dict[str, tuple[Any, ...]]) -> dict[str, list[tuple
 def _tables(db: Database) -> list[str]:
     """Tables without those of the migrations, referred-to ones first."""
     left = {name: {key.dest_table for key in db.native.get_foreign_keys(name)} for name in db.native.get_tables()}
-    left = {name: needs for name, needs in left.items() if name != _OWN and not name.startswith("sqlite_")}
+    left = {name: needs for name, needs in left.items() if name not in (_OWN, _KEPT) and not name.startswith("sqlite_")}
     ordered: list[str] = []
     while left:
         ready = sorted(name for name, needs in left.items() if needs - {name} <= set(ordered))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
 
-from replyx.app import open_app
 from replyx.errors import (
     BadRequest,
     Conflict,
@@ -22,31 +20,7 @@ from replyx.errors import (
     ValidationFailed,
 )
 from replyx.storage.billing import Payment
-from replyx.testing.payments import FakeStripe, FakeYooKassa
-from tests.conftest import Configure
-from tests.plugins.tills import BACK, Shop, StripeTill, Till, YooKassaTill, down
-
-#: Kopecks that the tenant begins with.
-OPENING = 1_00
-
-
-@pytest.fixture(params=["yookassa", "stripe"])
-def till(request: pytest.FixtureRequest) -> Iterator[Till]:
-    if request.param == "yookassa":
-        with FakeYooKassa() as yookassa:
-            yield YooKassaTill(yookassa)
-    else:
-        with FakeStripe() as stripe:
-            yield StripeTill(stripe)
-
-
-@pytest.fixture
-def shop(till: Till, configure: Configure, database_url: str) -> Iterator[Shop]:
-    origins = {"REPLYX_BILLING__RETURN_URLS": "https://shop.example"}
-    app = open_app(configure(REPLYX_DATABASE__URL=database_url, **origins, **till.settings()))
-    user = app.registration.register("anna@example.com", "long-enough-7x", opening_balance=OPENING)
-    yield Shop(app, till, user.id)
-    app.close()
+from tests.plugins.tills import BACK, OPENING, Shop, down
 
 
 def test_a_payment_is_made_pending_and_nothing_moves_before_it_is_paid(shop: Shop) -> None:

@@ -12,6 +12,9 @@ from replyx.storage.billing import Payment
 from replyx.testing.payment_server import Answer, PaymentServer
 from replyx.testing.payments import FakeStripe, FakeYooKassa
 
+#: Kopecks that the tenant begins with.
+OPENING = 1_00
+
 #: Where payers come back to.
 BACK = "https://shop.example/paid"
 

@@ -30,10 +30,11 @@ def write_plugin(data_dir: Path, name: str, source: str) -> Path:
     return file
 
 
-def write_example(data_dir: Path) -> Path:
-    """The plugin of docs/plugins.md, where its text says that it belongs."""
-    (source,) = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs" / "plugins.md").read_text("utf-8"), re.DOTALL)
-    file = write_plugin(data_dir, "tickets", "")
+def write_example(data_dir: Path, name: str = "tickets") -> Path:
+    """The plugin of docs/plugins.md whose place is `DATA_DIR/plugins/NAME.py`, put there."""
+    page = (REPOSITORY / "docs" / "plugins.md").read_text("utf-8")
+    (source,) = re.findall(rf"plugins/{name}\.py`.*?```python\n(.*?)```", page, re.DOTALL)
+    file = write_plugin(data_dir, name, "")
     file.write_text(source, encoding="utf-8")
     return file
 

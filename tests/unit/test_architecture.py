@@ -37,11 +37,13 @@ HOMES = {
 
 #: Where every error may be caught, because nobody above could do anything with it, and what ends there.
 CATCH_ALL = {
+    "replyx/bots/channels.py": "a plugin's channel",
     "replyx/cli/main.py": "the process",
     "replyx/cli/roles.py": "a role's thread",
     "replyx/dialogs/answering.py": "an answer, which must end in words or a person",
     "replyx/events/memory.py": "a listener",
     "replyx/events/redis_inlet.py": "a connection that is made anew",
+    "replyx/plugins/engines.py": "a plugin's engine",
     "replyx/plugins/finding.py": "loading a plugin",
     "replyx/plugins/host.py": "a plugin's work",
     "replyx/plugins/news.py": "a plugin's listener",

@@ -57,11 +57,7 @@ async def logout(call: Call) -> Json:
 
 
 async def refresh(call: Call) -> Json:
-    def renew() -> Json:
-        user = call.app.accounts.me(call.actor)
-        return session_json(call.app.accounts.issue_access(user), user)
-
-    return await call.app.call(renew)
+    return session_json(*await call.app.call(call.app.accounts.refresh, call.credential))
 
 
 async def make_ticket(call: Call) -> Json:

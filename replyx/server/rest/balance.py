@@ -45,5 +45,7 @@ async def top_up(call: Call) -> Json:
         call.body.amount,
         method=call.body.payment_method,
         return_url=call.body.return_url,
+        claim_id=call.claim_id,
+        keep=lambda made: call.keep(made.as_json()),
     )
     return made.as_json()

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from replyx.dialogs.dialogs import DialogFilter
-from replyx.server.bodies import MOST_ID, Body, Id, MessageKey, Page, Query, Seq, Text
+from replyx.server.bodies import Body, Id, MessageKey, Page, Query, Seq, Text
 from replyx.server.endpoint import Call
 from replyx.types import HandoffReason, Json
 
@@ -43,7 +43,7 @@ class HandoffRequest(Body):
 
 class HandoffTake(Body):
     operator_name: Text | None = None
-    operator_id: Annotated[int, Field(le=MOST_ID)] | None = None
+    operator_id: Id | None = None
 
 
 async def list_all(call: Call) -> Json:

@@ -41,6 +41,7 @@ async def upload(call: Call) -> Json:
             file.filename or "",
             file.file,
             file.content_type,
+            keep=lambda made: call.keep(made.as_json(call.language)),
         )
         return document.as_json(call.language)
 

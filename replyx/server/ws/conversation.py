@@ -13,7 +13,17 @@ from replyx.server.errors import error_frame, told
 from replyx.server.front import Front
 from replyx.server.limits import Limit
 from replyx.server.ws.connection import Connection
-from replyx.server.ws.frames import PONG, ClientFrame, Read, Resume, SendMessage, Typing, parse_frame, written
+from replyx.server.ws.frames import (
+    PONG,
+    ClientFrame,
+    Read,
+    Resume,
+    SendMessage,
+    Typing,
+    client_msg_id_of,
+    parse_frame,
+    written,
+)
 from replyx.types import Actor, Channel, InboundMessage, Json
 
 logger = logging.getLogger(__name__)
@@ -66,16 +76,14 @@ class Conversation:
                 await self._take(text)
 
     async def _take(self, text: str) -> None:
-        frame = None
         try:
             self._count_frame()
-            frame = parse_frame(text)
-            await self._obey(frame)
+            await self._obey(parse_frame(text))
         except ReplyXError as error:
-            self._refuse(error, frame)
+            self._refuse(error, text)
         except Exception as error:
             logger.exception("a frame failed", extra={"dialog_id": self._connection.dialog_id})
-            self._refuse(error, frame)
+            self._refuse(error, text)
 
     async def _obey(self, frame: ClientFrame) -> None:
         app, connection = self._front.app, self._connection
@@ -124,11 +132,12 @@ class Conversation:
         if self._frames > _MOST_FRAMES and self._front.limits.enabled:
             raise RateLimited(retry_after=max(1, round(self._frames_until - now)))
 
-    def _refuse(self, error: Exception, frame: ClientFrame | None) -> None:
-        """Tell the client, and close where it cannot go on."""
+    def _refuse(self, error: Exception, text: str) -> None:
+        """Tell the client, with its own name of the frame, and close where it cannot go on."""
         payload = error_frame(error, self._language)
-        if isinstance(frame, SendMessage) and frame.client_msg_id is not None:
-            payload["client_msg_id"] = frame.client_msg_id
+        name = client_msg_id_of(text)
+        if name is not None:
+            payload["client_msg_id"] = name
         self._connection.push(written(payload))
         code = close_code(error) if isinstance(error, ReplyXError) else None
         if code is not None and code != 1013:

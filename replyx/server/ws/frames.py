@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from replyx.errors import ValidationFailed
-from replyx.server.bodies import Body, MessageKey, Seq, Text, checked, parse_object
+from replyx.errors import ReplyXError, ValidationFailed
+from replyx.server.bodies import LONGEST_KEY, Body, MessageKey, Seq, Text, checked, parse_object
 from replyx.types import Json
 
 #: Asks a client whether it lives, and its answer; bare texts by the contract.
@@ -67,6 +67,15 @@ def parse_frame(text: str) -> ClientFrame:
         known = ", ".join(_KINDS)
         raise ValidationFailed.of("type", f"Неизвестный тип. Допустимо: {known}", f"Unknown type. Allowed: {known}")
     return checked(model, fields)
+
+
+def client_msg_id_of(text: str) -> str | None:
+    """The client's own name of the frame in `text`, whatever else is wrong with it; None where it has none."""
+    try:
+        name = parse_object(text).get("client_msg_id")
+    except ReplyXError:
+        return None
+    return name if isinstance(name, str) and 0 < len(name) <= LONGEST_KEY else None
 
 
 def written(payload: Json) -> str:

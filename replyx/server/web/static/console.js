@@ -22,6 +22,7 @@ const mail = h('span', { class: 'mail' });
 
 /** @type {Assistant[]} */
 let assistants = [];
+let isOperator = false;
 /** @type {void | (() => void)} Stops the page that is shown. */
 let leave;
 
@@ -42,9 +43,11 @@ async function enter() {
     h('div', { class: 'frame' }, side, main));
   main.replaceChildren(h('p', { class: 'dim', role: 'status' }, T.loading));
   try {
-    const [me, list] = await Promise.all([request('GET', '/api/users/me'), request('GET', '/api/assistants?limit=200')]);
+    const me = await request('GET', '/api/users/me');
     mail.textContent = me.email;
-    assistants = list;
+    isOperator = me.role === 'operator';
+    // Operators have neither assistants nor money: asking for them would be refused.
+    assistants = isOperator ? [] : await request('GET', '/api/assistants?limit=200');
     show();
   } catch (error) {
     if (session.token) showError(main, error, enter);
@@ -74,6 +77,7 @@ async function showBalance() {
 function show() {
   leave?.();
   leave = undefined;
+  if (isOperator) return showOwners();
   const { id, page } = place();
   const assistant = assistants.find((one) => one.id === id);
   drawSide(id);
@@ -86,6 +90,15 @@ function show() {
   main.append(h('h1', {}, assistant.name), tabs, body);
   tabs.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
   leave = showPage(body, assistant, page);
+}
+
+/** What an operator sees: the dialogs of all assistants of the owner. */
+function showOwners() {
+  side.replaceChildren();
+  balance.replaceChildren();
+  main.replaceChildren(h('h1', {}, T.dialogs));
+  document.title = `${T.dialogs} — ReplyX`;
+  leave = showDialogs(main, null);
 }
 
 /** @param {HTMLElement} body @param {Assistant} assistant @param {string} page @returns {void | (() => void)} */

@@ -1,20 +1,20 @@
 // @ts-check
-// The last dialogs of an assistant, read only: who said what, which engine answered and from which pages.
+// The last dialogs of an assistant, or of all that there are (null), read only: who said what, which engine answered and from which pages.
 
 import { request } from './api.js';
 import { fill, h } from './dom.js';
 import { T, when } from './texts.js';
 
-/** @type {ConsolePage} */
+/** @param {HTMLElement} place @param {Assistant | null} assistant */
 export function showDialogs(place, assistant) {
   const list = h('div', { class: 'list' });
   const reader = h('div', { class: 'reader', tabindex: -1 }, h('p', { class: 'dim' }, T.pick));
   const desk = h('div', { class: 'desk' }, list, reader);
 
-  const load = () => request('GET', `/api/dialogs?assistant_id=${assistant.id}&limit=50`);
+  const load = () => request('GET', `/api/dialogs?limit=50${assistant ? `&assistant_id=${assistant.id}` : ''}`);
   /** @param {{dialogs: DialogRow[]}} page */
   const draw = ({ dialogs }) => {
-    const mine = dialogs.filter((row) => row.assistant_id === assistant.id);
+    const mine = dialogs.filter((row) => !assistant || row.assistant_id === assistant.id);
     const again = h('button', { type: 'button', class: 'small', onclick: () => fill(list, load, draw) }, T.refresh);
     if (!mine.length) return [h('p', { class: 'dim' }, T.noDialogs), again];
     return [h('ul', { class: 'rows links' }, ...mine.map((row) => h('li', {}, drawRow(row, open)))), again];

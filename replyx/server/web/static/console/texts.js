@@ -43,7 +43,7 @@ const RU = {
   noMessages: 'Открыли чат и ничего не написали', pick: 'Выберите диалог слева, чтобы прочитать его.', back: 'К списку',
   visitor: 'Посетитель', user: 'Клиент', assistant: 'Ассистент', operator: 'Оператор', sources: 'Источники', page: 'с.',
   handoff: /** @type {Record<string, string>} */ ({ requested: 'ждёт оператора', active: 'ведёт оператор', released: 'вернулся ассистенту' }),
-  engines: /** @type {Record<string, string>} */ ({ extractive: 'дословно из документов', qa: 'готовый ответ', remote: 'удалённая модель', local: 'модель на сервере' }),
+  engines: /** @type {Record<string, string>} */ ({ extractive: 'дословно из документов', qa: 'готовый ответ', remote: 'удалённая модель', local: 'модель на сервере', plugin: 'плагин' }),
   outcomes: /** @type {Record<string, string>} */ ({ not_found: 'ответа в документах нет', unavailable: 'не смог ответить' }),
   units: ['Б', 'КБ', 'МБ', 'ГБ'],
 };
@@ -91,7 +91,7 @@ const EN = {
   noMessages: 'Opened the chat and wrote nothing', pick: 'Choose a dialog on the left to read it.', back: 'Back to the list',
   visitor: 'Visitor', user: 'Customer', assistant: 'Assistant', operator: 'Operator', sources: 'Sources', page: 'p.',
   handoff: { requested: 'waits for a person', active: 'with an operator', released: 'back with the assistant' },
-  engines: { extractive: 'word for word from the documents', qa: 'prepared answer', remote: 'remote model', local: 'model on the server' },
+  engines: { extractive: 'word for word from the documents', qa: 'prepared answer', remote: 'remote model', local: 'model on the server', plugin: 'plugin' },
   outcomes: { not_found: 'not in the documents', unavailable: 'could not answer' },
   units: ['B', 'KB', 'MB', 'GB'],
 };
