@@ -68,6 +68,12 @@ class TotpSecret(Answer):
     otpauth_uri: str
 
 
+class TelegramCode(Answer):
+    #: Sent to the bot as `/link CODE`.
+    code: str
+    minutes: int
+
+
 class TotpState(Answer):
     totp_enabled: bool
 

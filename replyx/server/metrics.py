@@ -47,6 +47,7 @@ def _collected(app: App) -> Iterator[Metric]:
     yield _plain("replyx_queue_depth", "Answers that are owed.", depth)
     yield _plain("replyx_queue_oldest_seconds", "For how long the oldest of them has been.", oldest)
     yield _by("replyx_handoffs", "Dialogs with a person or waiting for one.", "state", app.census.handoffs())
+    yield _by("replyx_deliveries", "Messages to Telegram that are not simply sent.", "state", app.deliveries.counts())
     count, kopecks = app.census.open_holds()
     yield _plain("replyx_holds", "Holds that are open.", count)
     yield _plain("replyx_held_kopecks", "What they hold.", kopecks)

@@ -48,6 +48,8 @@ ROUTES: tuple[Endpoint, ...] = (
 
     Endpoint(POST, "/api/users/me/totp", DESK, users.begin_totp, "A secret for an authenticator app", status=201, answer=answers.TotpSecret, errors=(409,)),
     Endpoint(POST, "/api/users/me/totp/confirm", DESK, users.confirm_totp, "Ask for its codes from now on", body=users.TotpCode, answer=answers.TotpState, errors=(409,)),
+    Endpoint(POST, "/api/users/me/telegram", DESK, users.link_telegram, "A code that links the caller's Telegram account", status=201, answer=answers.TelegramCode),
+    Endpoint(DELETE, "/api/users/me/telegram", DESK, users.unlink_telegram, "Take that link away", status=204),
     Endpoint(DELETE, "/api/users/me/totp", DESK, users.remove_totp, "Ask for codes no more", body=users.Password, status=204),
 
     Endpoint(GET, "/api/assistants", USER, assistants.list_all, "The caller's assistants", query=Page, answer=list[answers.Assistant]),

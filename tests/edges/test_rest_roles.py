@@ -39,6 +39,8 @@ TABLE = {
         POST /api/users/change-password
         POST /api/users/me/totp
         POST /api/users/me/totp/confirm
+        POST /api/users/me/telegram
+        DELETE /api/users/me/telegram
         DELETE /api/users/me/totp
         GET /api/dialogs
         GET /api/dialogs/{id:int}

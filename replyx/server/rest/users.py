@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from starlette.responses import Response, StreamingResponse
 
+from replyx.accounts.telegram_links import CODE_MINUTES
 from replyx.server.bodies import Body, Text
 from replyx.server.endpoint import Call
 from replyx.server.rest.auth import session_json
@@ -76,6 +77,17 @@ async def begin_totp(call: Call) -> Json:
 async def confirm_totp(call: Call) -> Json:
     await call.app.call(call.app.accounts.second_factor.confirm, call.actor, call.body.code)
     return {"totp_enabled": True}
+
+
+async def link_telegram(call: Call) -> Json:
+    me = await call.app.call(call.app.accounts.me, call.actor)
+    code = await call.app.call(call.app.telegram_links.make_code, me.id)
+    return {"code": code, "minutes": CODE_MINUTES}
+
+
+async def unlink_telegram(call: Call) -> None:
+    me = await call.app.call(call.app.accounts.me, call.actor)
+    await call.app.call(call.app.telegram_links.unlink, me.id)
 
 
 async def remove_totp(call: Call) -> None:
