@@ -36,7 +36,7 @@ class _Nobody:
 def run(*, quick: bool) -> list[Row]:
     """A long PDF from upload to `completed`, beside its text's extraction and its passages' embedding alone."""
     with tempfile.TemporaryDirectory(prefix="replyx-bench-") as folder:
-        config = load_config(None, {"REPLYX_DATA_DIR": folder})
+        config = load_config(None, {"REPLYX_DATA_DIR": folder, "REPLYX_KNOWLEDGE__SECOND": "none"})
         db = Database(config.database_url, pool=5, timeout=5)
         migrate(db)
         knowledge = Knowledge(db, MemoryBus(), SystemClock(), _Nobody(), config)

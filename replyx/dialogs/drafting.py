@@ -141,7 +141,9 @@ class Drafting:
     def _asking_back(self, found: SearchResult, language: str) -> str:
         """What the customer may have meant, where something like it is known; empty where nothing is."""
         least = self._config.knowledge.clarify_threshold
-        matters = dict.fromkeys(" ".join(p.heading.split()) for p in found.passages if p.heading and p.score >= least)
+        # Headings in another language are no help to whoever asked.
+        found_here = [p for p in found.passages if p.heading and language_of(p.heading) == language]
+        matters = dict.fromkeys(" ".join((p.heading or "").split()) for p in found_here if p.score >= least)
         lines = "".join(f"\n• {matter}" for matter in list(matters)[:_MATTERS])
         return f"\n\n{say('clarify', language)}{lines}" if lines else ""
 
