@@ -10,7 +10,7 @@ import sys
 from bench.table import Row, show
 
 #: Every measurement: a module of this package with `run(*, quick)`.
-MEASUREMENTS = ("startup", "requests", "answers", "retrieval", "rightness", "ingestion", "pool", "telegram")
+MEASUREMENTS = ("startup", "requests", "answers", "retrieval", "rightness", "ingestion", "pool", "telegram", "local")
 
 
 def main() -> None:

@@ -70,6 +70,51 @@ def add(
 
 
 @app.command()
+def pull(
+    ctx: typer.Context,
+    source: Annotated[
+        str,
+        typer.Argument(metavar="SOURCE", help="https://…/NAME.gguf, or hf:OWNER/REPO/FILE.gguf.", show_default=False),
+    ],
+    name: Annotated[str | None, typer.Option(help="Its name; else the file's.", show_default=False)] = None,
+    sha256: Annotated[str | None, typer.Option(metavar="HEX", help="The file's checksum.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Load a GGUF file; what broke off goes on at the next try."""
+    from replyx.cli.output import print_json, say
+    from replyx.cli.progress import bars
+    from replyx.llm.shelf import PREFIX
+
+    with ctx.obj.app() as services, bars(shown=not as_json) as shown:
+        shelf = services.engines.shelf
+        if source.startswith("hf:"):
+            added = PREFIX + shelf.add(_from_hub(source.removeprefix("hf:")), name)
+        else:
+            added = PREFIX + shelf.pull(source, name, sha256=sha256, told=shown.count(source.rpartition("/")[2]))
+    if as_json:
+        print_json({"name": added})
+    else:
+        say(
+            f"Загружена: {added}. Попробуйте: replyx models test {added}",
+            f"Loaded: {added}. Try it: replyx models test {added}",
+        )
+
+
+@app.command()
+def serve(
+    ctx: typer.Context,
+    model: WhichModel,
+    slots: Annotated[int, typer.Option(min=1, max=64, help="Answers at a time.")] = 4,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+) -> None:
+    """Run llama.cpp's own server with parallel slots, as one more key of the pool, until it is ended."""
+    from replyx.cli.serving_models import serve_model
+
+    with ctx.obj.app() as services:
+        serve_model(services, model, slots=slots, port=port)
+
+
+@app.command()
 def remove(ctx: typer.Context, model: WhichModel, yes: Yes = False, as_json: AsJson = False) -> None:
     """Delete a local model's file from the data directory."""
     from replyx.cli.asking import require_consent
@@ -112,6 +157,27 @@ def try_out(ctx: typer.Context, model: WhichModel, as_json: AsJson = False) -> N
         say(f"{model}: «{text.strip()}» за {seconds:.1f} с", f"{model}: '{text.strip()}' in {seconds:.1f} s")
     if reason:
         raise typer.Exit(ExitCode.EXIT_FAILED)
+
+
+def _from_hub(name: str) -> Path:
+    """The file of the Hugging Face hub, loaded by its own library, which keeps and resumes what it loads."""
+    from replyx.errors import ConfigError, ServiceUnavailable, ValidationFailed
+
+    parts = name.split("/", 2)
+    if len(parts) != 3 or not all(parts):
+        raise ValidationFailed.of("source", "Нужно hf:ВЛАДЕЛЕЦ/РЕПО/ФАЙЛ.gguf", "hf:OWNER/REPO/FILE.gguf is needed")
+    try:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import HfHubHTTPError
+    except ImportError as error:
+        raise ConfigError(
+            'Нет библиотеки. Выполните: pip install "replyx[hub]"', 'It is missing. Run: pip install "replyx[hub]"'
+        ) from error
+    try:
+        return Path(hf_hub_download(f"{parts[0]}/{parts[1]}", parts[2]))
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        text = f"{name}: {type(error).__name__}"
+        raise ServiceUnavailable(f"Не загрузить {text}", f"Cannot load {text}") from error
 
 
 def _path(engines: Engines, name: str) -> str | None:

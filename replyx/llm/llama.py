@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from replyx.clock import Clock
@@ -15,6 +15,8 @@ from replyx.config.settings import Config
 from replyx.errors import EngineFailed, NotFound
 from replyx.llm.completion_reader import TextCleaner
 from replyx.llm.engine import EngineRequest, ShouldStop, Turn, Usage
+from replyx.llm.fair_queue import FairQueue
+from replyx.llm.memory import require_memory
 from replyx.llm.prompt import build_messages
 from replyx.llm.shelf import ModelShelf
 from replyx.types import EngineName
@@ -23,9 +25,6 @@ logger = logging.getLogger(__name__)
 
 #: Tokens that a chat template adds: to the whole, and to each message. More than the common ones do.
 _TEMPLATE_TOKENS, _MESSAGE_TOKENS = 64, 12
-
-#: Least room for an answer, in tokens, and seconds between two looks at whether a waiting answer is still wanted.
-_LEAST_ANSWER, _POLL = 64, 0.05
 
 #: Sober, the same for the same question, and small models do not run in circles.
 _SAMPLING: dict[str, Any] = {"temperature": 0.2, "seed": 1, "repeat_penalty": 1.1}
@@ -45,7 +44,7 @@ class LocalEngine:
         self._config = config
         self._shelf = shelf
         self._clock = clock
-        self._turn = threading.Lock()
+        self._queue = FairQueue()
         self._model: LoadedModel | None = None
 
     def stream(self, request: EngineRequest, should_stop: ShouldStop) -> Generator[str, None, Usage]:
@@ -56,25 +55,28 @@ class LocalEngine:
                 its context (none of these is mended by another try), or time is over.
         """
         deadline = self._clock.monotonic() + self._config.answers.timeout_seconds
-        if not self._my_turn(should_stop, deadline):
+        if not self._my_turn(request.tenant_id, should_stop, deadline):
             return Usage()
         try:
             return (yield from self._answer(self._loaded(request.model), request, should_stop, deadline))
         finally:
-            self._turn.release()
+            self._queue.release()
 
     def close(self) -> None:
         """Let go of the model's memory."""
-        with self._turn:
+        self._queue.acquire(0, lambda: True)
+        try:
             self._forget()
+        finally:
+            self._queue.release()
 
-    def _my_turn(self, should_stop: ShouldStop, deadline: float) -> bool:
-        while not self._turn.acquire(timeout=_POLL):
-            if should_stop():
-                return False
+    def _my_turn(self, tenant_id: int, should_stop: ShouldStop, deadline: float) -> bool:
+        def keep_waiting() -> bool:
             if self._clock.monotonic() >= deadline:
                 raise EngineFailed("The local model was busy for too long", retryable=True)
-        return True
+            return not should_stop()
+
+        return self._queue.acquire(tenant_id, keep_waiting)
 
     def _answer(
         self, model: LoadedModel, request: EngineRequest, should_stop: ShouldStop, deadline: float
@@ -125,6 +127,7 @@ class LoadedModel:
         except ImportError as error:
             raise EngineFailed(_MISSING, retryable=False) from error
         self.path = path
+        require_memory(Path(path), config.models.context_tokens)
         threads = config.models.threads or len(os.sched_getaffinity(0))
         try:
             self._llama: Any = llama_cpp.Llama(

@@ -6,9 +6,11 @@ import re
 import shutil
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from replyx.config.settings import Config
 from replyx.errors import ConfigError, Conflict, FieldIssue, NotFound, ValidationFailed
+from replyx.llm.download import OnBytes, fetch
 
 #: How `ai_model` names a local model: `local/NAME`.
 PREFIX = "local/"
@@ -60,13 +62,7 @@ class ModelShelf:
             ConfigError: it cannot be read or copied.
         """
         chosen = (name or path.stem).lower()
-        if not _NAME.fullmatch(chosen):
-            raise ValidationFailed(
-                [FieldIssue("name", "Название: латинские буквы, цифры, . _ -", "A name of letters, digits, . _ -")]
-            )
-        target = self._folder / f"{chosen}.gguf"
-        if target.exists():
-            raise Conflict(f"Модель {chosen} уже есть", f"There is a model {chosen} already")
+        target = self._free_place(chosen)
         try:
             _require_gguf(path)
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -80,6 +76,37 @@ class ModelShelf:
                 f"The model {path} cannot be copied: {error.strerror}",
             ) from error
         return chosen
+
+    def pull(self, url: str, name: str | None = None, *, sha256: str | None = None, told: OnBytes | None = None) -> str:
+        """Load a GGUF file from an address; returns the model's name, by default the file's of the address.
+
+        Raises:
+            ValidationFailed, Conflict, ConfigError: as `add`. ServiceUnavailable: it could not be loaded whole; another
+                try goes on where this one broke off.
+        """
+        chosen = (name or Path(urlsplit(url).path).stem).lower()
+        target = self._free_place(chosen)
+        partial = target.with_suffix(".part")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        fetch(url, partial, sha256=sha256, told=told)
+        try:
+            _require_gguf(partial)
+        except ValidationFailed:
+            partial.unlink()
+            raise
+        partial.rename(target)
+        partial.with_suffix(".url").unlink(missing_ok=True)
+        return chosen
+
+    def _free_place(self, chosen: str) -> Path:
+        if not _NAME.fullmatch(chosen):
+            raise ValidationFailed(
+                [FieldIssue("name", "Название: латинские буквы, цифры, . _ -", "A name of letters, digits, . _ -")]
+            )
+        target = self._folder / f"{chosen}.gguf"
+        if target.exists():
+            raise Conflict(f"Модель {chosen} уже есть", f"There is a model {chosen} already")
+        return target
 
     def remove(self, name: str) -> None:
         """Delete a model of the data directory; `name` with or without `local/`.
