@@ -25,6 +25,8 @@ from replyx.billing.top_ups import TopUps
 from replyx.clock import Clock, SystemClock
 from replyx.config.settings import Config
 from replyx.dialogs.answering import Answering
+from replyx.dialogs.arrivals import Arrivals
+from replyx.dialogs.attachments import Attachments
 from replyx.dialogs.census import Census
 from replyx.dialogs.channels import Conversations
 from replyx.dialogs.chats import Chats
@@ -92,6 +94,8 @@ class App:
     knowledge: Knowledge
     dialogs: Dialogs
     sessions: Sessions
+    arrivals: Arrivals
+    attachments: Attachments
     updates: Updates
     inbox: Inbox
     conversations: Conversations
@@ -216,6 +220,8 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
         knowledge=knowledge,
         dialogs=dialogs,
         sessions=sessions,
+        arrivals=Arrivals(db, sessions),
+        attachments=Attachments(db, time, config, plugins),
         updates=Updates(db, bus),
         inbox=inbox,
         conversations=conversations,

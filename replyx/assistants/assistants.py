@@ -32,7 +32,7 @@ from replyx.storage.row_counts import kept_count
 from replyx.types import SYSTEM, Actor, Json, Role
 
 #: Columns whose change listeners must hear of at once: who may be let in, and by what.
-_GATES = ("is_active", "allowed_domains", "site_token")
+_GATES = ("is_active", "allowed_domains", "site_token", "telegram_token_hash", "telegram_api_base", "telegram_proxy")
 
 _BOT_COLUMNS = ("telegram_token", "telegram_token_masked", "telegram_token_hash", "telegram_bot_username")
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import logging
 import threading
+import time
 
 from replyx.app import App
 from replyx.bots.channels import ChannelThreads
@@ -14,6 +17,9 @@ logger = logging.getLogger(__name__)
 
 ROLE = "bots"
 
+#: Seconds between two looks whether there is a first bot.
+LOOK_SECONDS = 1.0
+
 
 def configured_bots(app: App) -> int:
     """How many Telegram bots are to run."""
@@ -21,34 +27,63 @@ def configured_bots(app: App) -> int:
 
 
 def run_bots(app: App, stop: threading.Event) -> None:
-    """Run until `stop` is set. A database that goes away is waited for."""
-    manager, channels = _Manager(app), ChannelThreads(app, stop)
-    while not stop.is_set():
-        manager.turn()
-        stop.wait(BEAT_SECONDS)
+    """Run until `stop` is set. A database that goes away is waited for.
+
+    What runs bots is loaded when there is the first one: it takes seconds, and memory that others do not need.
+    """
+    if app.config.is_embedded and app.db.is_sqlite:
+        # There is no other manager: what is held was held by one that is gone.
+        app.bots.take_back()
+    without, channels = _WithoutBots(app), ChannelThreads(app, stop)
+    while not stop.is_set() and not without.turn():
+        stop.wait(LOOK_SECONDS)
+    if not stop.is_set():
+        loading = threading.Thread(target=_load, name="loading")
+        loading.start()
+        while loading.is_alive():
+            # It lives while it loads.
+            without.turn()
+            loading.join(LOOK_SECONDS)
+    if not stop.is_set():
+        asyncio.run(_manage(app, stop))
     channels.join()
-    manager.sign_off()
+    without.sign_off()
 
 
-class _Manager:
-    """One turn after another, each with a sign of life."""
+def _load() -> None:
+    importlib.import_module("replyx.bots.manager")
+
+
+async def _manage(app: App, stop: threading.Event) -> None:
+    from replyx.bots.manager import Manager
+
+    await Manager(app).run(stop)
+
+
+class _WithoutBots:
+    """Waits for the first bot: one turn after another, each with a sign of life."""
 
     def __init__(self, app: App) -> None:
         self._app = app
         self._name = process_name(ROLE)
         self._bots: int | None = None
+        self._beaten: float | None = None
         self._is_failing = False
 
-    def turn(self) -> None:
-        """Look how many bots there are, and beat. A failure is logged once until it is over."""
+    def turn(self) -> bool:
+        """Look whether there are bots, and beat. A failure is logged once until it is over."""
+        now = time.monotonic()
         try:
             self._say(configured_bots(self._app))
-            self._app.beats.beat(self._name, ROLE, {"bots": self._bots})
+            if self._beaten is None or now - self._beaten >= BEAT_SECONDS:
+                self._app.beats.beat(self._name, ROLE, {"bots": 0})
+                self._beaten = now
             self._is_failing = False
         except ReplyXError:
             if not self._is_failing:
                 logger.exception("the bot manager cannot work and tries again")
             self._is_failing = True
+        return bool(self._bots) and not self._is_failing
 
     def sign_off(self) -> None:
         try:

@@ -253,7 +253,9 @@ class FakeTelegram:
                 if gone.done():
                     raise ConnectionResetError
             finally:
+                # The next request is read only when nobody else reads.
                 gone.cancel()
+                await asyncio.gather(gone, return_exceptions=True)
                 if self._waiting.get(bot.id) is news:
                     del self._waiting[bot.id]
             if news.done() and not news.result():

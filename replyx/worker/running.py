@@ -76,6 +76,7 @@ def _upkeep(app: App) -> list[Job]:
         Job("idempotency keys that expired", 600, app.idempotency.purge),
         Job("payments that nobody called in", 15, app.payment_checks.check_due),
         Job("old updates of Telegram", 600, app.updates.purge),
+        Job("files without a dialog", 600, app.attachments.remove_forgotten_files),
         Job("knowledge index", 600, app.knowledge.compact),
         Job("backup", 600, Backups(app.db, app.clock, app.config).make_due),
     ]

@@ -38,6 +38,8 @@ HOMES = {
 #: Where every error may be caught, because nobody above could do anything with it, and what ends there.
 CATCH_ALL = {
     "replyx/bots/channels.py": "a plugin's channel",
+    "replyx/bots/manager.py": "a bot's tasks, which are started again",
+    "replyx/bots/telegram/intake.py": "an update, which is tried again or put aside",
     "replyx/cli/main.py": "the process",
     "replyx/cli/roles.py": "a role's thread",
     "replyx/dialogs/answering.py": "an answer, which must end in words or a person",

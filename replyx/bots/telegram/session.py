@@ -52,6 +52,8 @@ class BotSession(AiohttpSession):
         """Raises AddressRefused, FetchFailed: a tenant's address that may not be called."""
         api = TelegramAPIServer.from_base(route.api_base.rstrip("/"))
         super().__init__(api=api, limit=0, timeout=CALL_SECONDS)
+        #: Set at the end: what still calls then must not open new connections that nobody closes.
+        self.is_over = False
         # Long polls of hundreds of bots are open at once: a limit would keep messages from being sent.
         self._connector_init["ttl_dns_cache"] = 60
         if route.proxy:
@@ -95,6 +97,8 @@ class BotSession(AiohttpSession):
             TelegramNetworkError: it could not be had, or is larger than `largest` bytes.
         """
         method, size = GetFile(file_id=""), 0
+        if self.is_over:
+            raise TelegramNetworkError(method=method, message="the bot manager ends")
         session = await self.create_session()
         try:
             async with session.get(
@@ -126,6 +130,8 @@ class BotSession(AiohttpSession):
         Raises:
             TelegramNetworkError: there was none that could be used.
         """
+        if self.is_over:
+            raise TelegramNetworkError(method=method, message="the bot manager ends")
         session = await self.create_session()
         url = self.api.api_url(token=bot.token, method=method.__api_method__)
         try:
@@ -176,7 +182,8 @@ class Sessions:
     async def close(self) -> None:
         """Close every connection."""
         for session in self._known.values():
-            await session.close()
+            session.is_over = True
+        await asyncio.gather(*(session.close() for session in self._known.values()))
         self._known.clear()
 
 

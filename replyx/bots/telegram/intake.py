@@ -1,0 +1,132 @@
+"""The intake: stored updates become messages in dialogs, in order within a chat, after a crash again without harm."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from pydantic import ValidationError
+
+from replyx.app import App
+from replyx.bots.telegram.handling import Handling
+from replyx.bots.telegram.reading import read_update
+from replyx.bots.telegram.running_bot import RunningBot
+from replyx.dialogs.updates import MOST_ATTEMPTS, StoredUpdate
+from replyx.errors import DatabaseUnavailable, ReplyXError
+
+logger = logging.getLogger(__name__)
+
+#: Chats of one bot that are worked on at the same time.
+_CHATS_AT_ONCE = 4
+
+#: Seconds after which the inbox is looked at without being told to.
+_LOOK_SECONDS = 30.0
+
+#: Seconds to wait after a first failed try; they double.
+_FIRST_PAUSE = 0.5
+
+
+async def run_intake(app: App, bot: RunningBot) -> None:
+    """Work on the bot's inbox until the bot is to stop."""
+    intake = _Intake(app, bot)
+    while not bot.stop.is_set():
+        bot.news.clear()
+        try:
+            worked = await intake.turn()
+        except DatabaseUnavailable:
+            logger.warning("the inbox cannot be read and is tried again", extra={"assistant_id": bot.assistant_id})
+            await bot.pause(1.0)
+            continue
+        if not worked:
+            try:
+                await asyncio.wait_for(bot.news.wait(), _LOOK_SECONDS)
+            except TimeoutError:
+                continue
+
+
+class _Intake:
+    """One turn takes what waits, chat by chat."""
+
+    def __init__(self, app: App, bot: RunningBot) -> None:
+        self._app, self._bot = app, bot
+        self._handling = Handling(app, bot)
+
+    async def turn(self) -> bool:
+        """Work on what can be worked on; whether there was anything."""
+        waiting = await self._app.call(self._app.updates.waiting, self._bot.assistant_id)
+        chats: dict[int, list[StoredUpdate]] = {}
+        moves = any(_is_move(update.payload) for update in waiting)
+        for update in waiting:
+            # Where a group moves to another id, what is said there must not come before the move.
+            chats.setdefault(0 if moves else chat_of(update.payload), []).append(update)
+        # While the head of a chat pauses after a failure, what was said after it has to wait, too.
+        ready = [updates for updates in chats.values() if updates[0].is_due]
+        permits = asyncio.Semaphore(_CHATS_AT_ONCE)
+        async with asyncio.TaskGroup() as tasks:
+            for updates in ready:
+                tasks.create_task(self._chat(updates, permits))
+        return bool(ready)
+
+    async def _chat(self, updates: list[StoredUpdate], permits: asyncio.Semaphore) -> None:
+        async with permits:
+            for update in updates:
+                if self._bot.stop.is_set() or not update.is_due or not await self._one(update):
+                    return
+
+    async def _one(self, update: StoredUpdate) -> bool:
+        """Make the effect of one update; False where the chat has to wait."""
+        attempt = await self._app.call(self._app.updates.begin, update)
+        try:
+            if attempt > MOST_ATTEMPTS:
+                await self._give_up(update, "it ended the process again and again")
+                return True
+            await self._handling.handle(update.update_id, read_update(update.payload, self._bot.api))
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one update must not hold up the others; it is logged below
+            return await self._failed(update, attempt, error)
+        await self._app.call(self._app.updates.done, update.id)
+        return True
+
+    async def _failed(self, update: StoredUpdate, attempt: int, error: Exception) -> bool:
+        about = {"assistant_id": self._bot.assistant_id, "update_id": update.update_id, "attempt": attempt}
+        # What pydantic says of an update repeats the customer's words.
+        name = type(error).__name__
+        if isinstance(error, ValidationError) or attempt >= MOST_ATTEMPTS:
+            logger.error("an update could not be processed and is given up", extra={**about, "error": name})
+            await self._give_up(update, name)
+            return True
+        if isinstance(error, ReplyXError):
+            logger.warning("an update could not be processed yet", extra={**about, "error": error.code})
+        else:
+            logger.warning("an update could not be processed yet", extra=about, exc_info=error)
+        await self._app.call(self._app.updates.failed, update.id, name, _FIRST_PAUSE * 2 ** (attempt - 1))
+        self._bot.wake_later(_FIRST_PAUSE * 2 ** (attempt - 1))
+        return False
+
+    async def _give_up(self, update: StoredUpdate, why: str) -> None:
+        """The update is put aside; a customer behind it is handed to a person."""
+        await self._app.call(self._app.updates.failed, update.id, why, None)
+        await self._handling.apologize(update.payload)
+
+
+def chat_of(payload: dict[str, Any]) -> int:
+    """The chat that an update belongs to, for the order of its effects; 0 where it has none."""
+    for key in ("message", "edited_message", "my_chat_member"):
+        found = _number(payload.get(key), "chat", "id")
+        if found:
+            return found
+    pressed = payload.get("callback_query")
+    return _number(pressed, "message", "chat", "id") or _number(pressed, "from", "id")
+
+
+def _is_move(payload: dict[str, Any]) -> bool:
+    message = payload.get("message")
+    return isinstance(message, dict) and ("migrate_to_chat_id" in message or "migrate_from_chat_id" in message)
+
+
+def _number(value: Any, *path: str) -> int:
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if type(value) is int else 0
