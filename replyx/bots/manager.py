@@ -191,8 +191,12 @@ class _Kept:
         while not self._stop.is_set():
             try:
                 await self._run()
-            except Exception as error:  # noqa: BLE001 - it is logged below, by its kind
-                if await self._is_refused(_cause(error)):
+            except Exception as error:
+                cause = _cause(error)
+                known = isinstance(cause, TokenRefused | TelegramUnauthorizedError | ReplyXError)
+                about = {"assistant_id": self.spec.assistant_id, "error": type(cause).__name__}
+                logger.warning("a bot's tasks ended", extra=about, exc_info=None if known else cause)
+                if await self._is_refused(cause):
                     return
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), pauses.next())
@@ -225,19 +229,15 @@ class _Kept:
 
     async def _is_refused(self, error: BaseException) -> bool:
         """Note what ended the bot; whether it is for good."""
-        app, about = self._app, {"assistant_id": self.spec.assistant_id}
+        app = self._app
         try:
             if isinstance(error, TokenRefused | TelegramUnauthorizedError):
-                logger.warning("Telegram refuses the bot's token; it is not tried again", extra=about)
                 await app.call(app.bots.refuse, self._holder, self.spec)
                 return True
             if isinstance(error, ReplyXError):
-                logger.warning("the bot cannot be started", extra={**about, "error": str(error)})
                 await app.call(app.bots.note, self._holder, self.spec.assistant_id, UNREACHABLE, str(error))
-            else:
-                logger.error("a bot's task failed and is started again", extra=about, exc_info=error)
         except ReplyXError:
-            logger.warning("the trouble of a bot could not be noted", extra=about)
+            logger.warning("the trouble of a bot could not be noted", extra={"assistant_id": self.spec.assistant_id})
         return False
 
 

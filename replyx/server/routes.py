@@ -23,6 +23,7 @@ from replyx.server.rest import (
     knowledge,
     metrics,
     payments,
+    telegram,
     users,
     widget,
 )
@@ -95,6 +96,8 @@ ROUTES: tuple[Endpoint, ...] = (
     Endpoint(GET, "/api/balance/transactions", USER, balance.list_transactions, "Every movement of it", query=balance.Statement, answer=answers.Transactions),
     Endpoint(POST, "/api/balance/top-up", USER, balance.top_up, "Begin a payment; the balance moves when it is paid", body=balance.TopUp, status=201, limit=Limit.TOP_UP, idempotent=True, answer=answers.Payment, errors=(402, 409, 502)),
     Endpoint(GET, "/api/balance/payments", USER, payments.list_own, "The caller's payments, newest first", query=payments.PaymentList, answer=answers.Payments),
+    # Telegram repeats what is refused: a limit would only delay what customers wrote.
+    Endpoint(POST, "/telegram/{id:int}", ANONYMOUS, telegram.take_update, "What Telegram posts, if bots.delivery is webhook", limit=Limit.NONE, answer=answers.Received, errors=(400, 404, 409, 413)),
     Endpoint(POST, "/api/payments/{provider}/callback", ANONYMOUS, payments.take_callback, "What a payment provider calls", answer=answers.Received, errors=(400, 403, 413, 502)),
 
     Endpoint(GET, "/api/admin/ai-tokens", ADMIN, admin.list_ai_tokens, "AI keys, masked", answer=list[admin_answers.AiToken]),

@@ -19,6 +19,7 @@ TABLE = {
         POST /api/auth/login
         POST /api/auth/register
         POST /api/payments/{provider}/callback
+        POST /telegram/{id:int}
         GET /healthz
         GET /readyz
         GET /metrics

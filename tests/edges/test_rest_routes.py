@@ -17,7 +17,7 @@ from tests.support.house import House
 #: What anyone may call, named here so that nothing joins them unnoticed.
 _OPEN = {
     "POST /api/auth/login", "POST /api/auth/register", "GET /healthz", "GET /readyz", "GET /openapi.json", "GET /docs",
-    "POST /api/payments/{provider}/callback", "GET /metrics",
+    "POST /api/payments/{provider}/callback", "POST /telegram/{id:int}", "GET /metrics",
     "GET /", "GET /demo", "GET /demo/config.json", "GET /widget.js", "GET /static/{path:path}",
 }  # fmt: skip
 

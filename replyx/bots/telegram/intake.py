@@ -84,29 +84,31 @@ class _Intake:
             await self._handling.handle(update.update_id, read_update(update.payload, self._bot.api))
         except DatabaseUnavailable:
             raise
-        except Exception as error:  # noqa: BLE001 - one update must not hold up the others; it is logged below
+        except Exception as error:
+            # What pydantic says of an update repeats the customer's words.
+            known = isinstance(error, ValidationError | ReplyXError)
+            about = {"assistant_id": self._bot.assistant_id, "update_id": update.update_id, "attempt": attempt}
+            told = {**about, "error": type(error).__name__}
+            logger.warning("an update could not be processed", extra=told, exc_info=None if known else error)
             return await self._failed(update, attempt, error)
         await self._app.call(self._app.updates.done, update.id)
         return True
 
     async def _failed(self, update: StoredUpdate, attempt: int, error: Exception) -> bool:
-        about = {"assistant_id": self._bot.assistant_id, "update_id": update.update_id, "attempt": attempt}
-        # What pydantic says of an update repeats the customer's words.
+        """Try it again later, or give it up; False where the chat has to wait."""
         name = type(error).__name__
         if isinstance(error, ValidationError) or attempt >= MOST_ATTEMPTS:
-            logger.error("an update could not be processed and is given up", extra={**about, "error": name})
             await self._give_up(update, name)
             return True
-        if isinstance(error, ReplyXError):
-            logger.warning("an update could not be processed yet", extra={**about, "error": error.code})
-        else:
-            logger.warning("an update could not be processed yet", extra=about, exc_info=error)
-        await self._app.call(self._app.updates.failed, update.id, name, _FIRST_PAUSE * 2 ** (attempt - 1))
-        self._bot.wake_later(_FIRST_PAUSE * 2 ** (attempt - 1))
+        pause = _FIRST_PAUSE * 2 ** (attempt - 1)
+        await self._app.call(self._app.updates.failed, update.id, name, pause)
+        self._bot.wake_later(pause)
         return False
 
     async def _give_up(self, update: StoredUpdate, why: str) -> None:
         """The update is put aside; a customer behind it is handed to a person."""
+        about = {"assistant_id": self._bot.assistant_id, "update_id": update.update_id, "error": why}
+        logger.error("an update is given up; it stays in telegram_updates", extra=about)
         await self._app.call(self._app.updates.failed, update.id, why, None)
         await self._handling.apologize(update.payload)
 
