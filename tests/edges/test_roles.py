@@ -35,7 +35,7 @@ def run_role() -> Iterator[RunRole]:
     yield run
     for stop, thread in running:
         stop.set()
-        thread.join(15)
+        thread.join(60)
 
 
 @pytest.fixture
