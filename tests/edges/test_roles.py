@@ -103,7 +103,7 @@ def test_the_bot_manager_says_that_no_bot_is_configured_and_then_how_many(
     wait_until(lambda: "Telegram bots are configured" in [r.getMessage() for r in caplog.records], 5, "not noticed")
     stop.set()
     # What runs bots is loaded by then, which takes seconds.
-    wait_until(lambda: not _roles(app), 40, "the bot manager did not sign off")
+    wait_until(lambda: not app.beats.list(), 200, "the bot manager did not sign off")
 
 
 def test_an_assistant_that_is_switched_off_needs_no_bot(embedded: App) -> None:
