@@ -138,8 +138,9 @@ class Program:
         )
 
 
-#: What most tests do without: better vectors, whose making in the background takes a core for a while.
-LEAN = {"REPLYX_KNOWLEDGE__SECOND": "none"}
+#: What most tests do without: better vectors, whose making in the background takes a core for a while, and Telegram,
+#: in whose place nobody listens.
+LEAN = {"REPLYX_KNOWLEDGE__SECOND": "none", "REPLYX_BOTS__API_BASE": "http://127.0.0.1:9"}
 
 
 class Box:
