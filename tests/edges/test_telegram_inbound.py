@@ -44,11 +44,11 @@ def test_a_customer_asks_and_is_answered_and_an_update_that_comes_twice_is_one(
     running, bot = start(), telegram.add_bot(username="shop_bot")
     assistant = running.connect(bot, welcome_text="Добрый день!")
     bot.message(CHAT, "/start flyer7")
-    telegram.wait(lambda: "Добрый день!" in telegram.texts(CHAT), 40)
+    telegram.wait(lambda: "Добрый день!" in telegram.texts(CHAT), 120)
     asked = bot.message(CHAT, "Сколько стоит доставка?")
     bot.push(message=asked["message"])
-    telegram.wait(lambda: any("Доставка" in text for text in shown(telegram, CHAT)), 40)
-    telegram.wait(lambda: bot.confirmed[-1:] == [asked["update_id"] + 1], 40)
+    telegram.wait(lambda: any("Доставка" in text for text in shown(telegram, CHAT)), 120)
+    telegram.wait(lambda: bot.confirmed[-1:] == [asked["update_id"] + 1], 120)
 
     assert running.said(assistant) == ["/start flyer7", "Сколько стоит доставка?"]
     assert running.app.assistants.get(running.desk.owner, assistant.id).telegram_bot_username == "shop_bot"
@@ -79,7 +79,7 @@ def test_everything_else_that_people_send_is_kept_or_explained(telegram: FakeTel
     bot.push(message={**first, "message_id": 900, "text": "Новое", "checklist": {"title": 5}})
     bot.membership(CHAT, "kicked")
     last = bot.membership(CHAT, "member", old="kicked")
-    wait_until(lambda: last["update_id"] in processed(running, bot.id), 40, "not all updates were processed")
+    wait_until(lambda: last["update_id"] in processed(running, bot.id), 120, "not all updates were processed")
 
     assert running.said(assistant) == [
         "[Фото: photo_1.jpg, 1 KB]\nТакое есть?",
@@ -127,7 +127,7 @@ def test_in_groups_it_listens_when_it_is_spoken_to_and_each_topic_is_a_dialog(
     bot.message(-55, "@shop_bot до переезда", user_id=7, entities=mention)
     bot.migrate(-55, -10055)
     bot.message(-10055, "@shop_bot после", user_id=7, entities=mention)
-    wait_until(lambda: len(processed(running, bot.id)) == 9, 40, "not all updates were processed")
+    wait_until(lambda: len(processed(running, bot.id)) == 9, 120, "not all updates were processed")
 
     spoken = [
         [row.text for row in running.app.dialogs.messages(running.desk.owner, dialog) if row.sender == Sender.USER]
@@ -152,11 +152,11 @@ def test_a_bad_token_harms_no_other_bot_and_bots_follow_the_database(telegram: F
     telegram.wait(lambda: good.id not in telegram._waiting, 20)
     good.message(CHAT, "während der Pause")
     late.message(CHAT, "still here")
-    telegram.wait(lambda: late.confirmed, 40)
+    telegram.wait(lambda: late.confirmed, 120)
 
     assert (good.confirmed, running.said(assistant)) == ([], [])
     running.app.assistants.update(running.desk.owner, assistant.id, {"is_active": True})
-    telegram.wait(lambda: good.confirmed, 40)
+    telegram.wait(lambda: good.confirmed, 120)
 
 
 def has_been_met(fault: Fault) -> bool:
@@ -175,11 +175,11 @@ def test_after_conflicts_outages_and_garbage_it_goes_on_where_it_was(telegram: F
     for number, fault in enumerate(trouble):
         telegram.add_fault(fault)
         bot.message(CHAT, f"question {number}")
-        telegram.wait(partial(has_been_met, fault), 40)
+        telegram.wait(partial(has_been_met, fault), 120)
         telegram.remove_fault(fault)
     last = bot.message(CHAT, "last")
     telegram.wait(lambda: last["update_id"] in bot.confirmed, 60)
 
-    wait_until(lambda: len(running.said(assistant)) == 4, 40, "not all was processed")
+    wait_until(lambda: len(running.said(assistant)) == 4, 120, "not all was processed")
     assert running.said(assistant) == ["question 0", "question 1", "question 2", "last"]
     assert bot.confirmed == sorted(set(bot.confirmed))

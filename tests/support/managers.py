@@ -55,7 +55,7 @@ class Live:
         """How each bot is, by its assistant's name."""
         return {bot.assistant_name: bot.state for bot in self.app.bots.statuses(SYSTEM)}
 
-    def wait_for_state(self, bot: FakeBot, state: str, seconds: float = 30.0) -> None:
+    def wait_for_state(self, bot: FakeBot, state: str, seconds: float = 120.0) -> None:
         wait_until(lambda: self.states()[bot.username] == state, seconds, f"the bot is not {state}")
 
     def said(self, assistant: AssistantView, sender: Sender | None = Sender.USER) -> list[str]:
