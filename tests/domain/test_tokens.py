@@ -263,6 +263,13 @@ def test_a_token_of_a_process_whose_clock_is_ahead_is_read(tokens: Tokens, clock
     assert tokens.read(_signed({**_claims(clock), "iat": ahead}), TokenKind.ACCESS).subject == "7"
 
 
+def test_a_token_that_was_believed_is_not_once_it_was_redeemed(tokens: Tokens) -> None:
+    ticket = tokens.issue(TokenKind.TICKET, "7", 60)
+    tokens.redeem_once(tokens.read(ticket, TokenKind.TICKET))
+    with pytest.raises(NotAuthenticated):
+        tokens.read(ticket, TokenKind.TICKET)
+
+
 def test_what_is_believed_of_tokens_is_bounded(tokens: Tokens) -> None:
     most = 20_000
     tokens._good_until = {f"token-{number}": 0.0 for number in range(most - 1)}

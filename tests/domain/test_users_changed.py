@@ -10,7 +10,7 @@ from replyx.accounts.accounts import Accounts
 from replyx.accounts.tokens import Tokens
 from replyx.accounts.views import UserView
 from replyx.config.settings import Config
-from replyx.errors import NotAuthenticated, NotFound, ValidationFailed
+from replyx.errors import InvalidCredentials, NotAuthenticated, NotFound, TokenExpired, ValidationFailed
 from replyx.events.audit import AuditFilter
 from replyx.events.catalogue import CONTROL
 from replyx.events.memory import MemoryBus
@@ -73,7 +73,10 @@ def test_an_owner_who_is_disabled_ends_the_sessions_of_its_operators_for_good(
     bus.subscribe(CONTROL, lambda news: told.append(news["user_id"]))
 
     accounts.set_active(user.id, False)
+    with pytest.raises(InvalidCredentials):
+        accounts.login(mine.email, PASSWORD)
     accounts.set_active(user.id, True)
+    assert accounts.login(mine.email, PASSWORD)[1].id == mine.id
 
     assert told == [mine.id, user.id] * 2
     assert accounts.authenticate(tokens[stranger.id]).user_id == stranger.id
@@ -109,3 +112,20 @@ def test_the_password_is_proven_once_more_by_its_user(accounts: Accounts, user: 
     assert _audited(accounts)[-1][:2] == ("password.asked", "refused")
     with pytest.raises(NotAuthenticated):
         accounts.require_password(SYSTEM, PASSWORD)
+
+
+def test_a_session_lasts_as_long_as_the_settings_say(
+    accounts: Accounts, user: UserView, clock: MovableClock, config: Config
+) -> None:
+    token, _ = accounts.login(user.email, PASSWORD)
+    clock.advance(config.security.access_token_minutes * 60 - 1)
+    assert accounts.authenticate(token).user_id == user.id
+    clock.advance(1)
+    with pytest.raises(TokenExpired):
+        accounts.authenticate(token)
+
+
+def test_a_login_that_failed_is_in_the_audit_log(accounts: Accounts, user: UserView) -> None:
+    with pytest.raises(InvalidCredentials):
+        accounts.login(user.email, "wrong horse battery")
+    assert _audited(accounts)[-1][:2] == ("login", "refused")

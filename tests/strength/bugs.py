@@ -67,7 +67,7 @@ BUGS = (
     ),
     _bug(
         "the assistant talks over an operator",
-        "answering.py::test_an_operator_who_takes_the_dialog_is_not_talked_over",
+        "handoff_details.py::test_an_answer_that_is_ready_when_an_operator_has_taken_over_is_not_given",
         ("dialogs/handoff.py", "            self._writing.discard_open_reply(dialog.id)\n", ""),
         ("dialogs/answering.py", "            if not assistant_speaks(dialog, self._config):\n                self._settle(claim, \"discarded\")\n                return None, None\n", ""),
     ),

@@ -42,12 +42,10 @@ class Passing:
             self._lines[file] = by_line
 
     def tests(self, file: str, line: int | None) -> list[str]:
-        """Tests that pass by a line, the file's own first; None, and lines of other threads: all of the file's."""
+        """Tests that pass by a line, then all that are about the file; None, and lines of other threads: only these."""
         own = list(tests_of(file))
-        if line is None:
-            return own
-        found = self._lines[file].get(line, [])
-        return sorted(found, key=lambda test: test.partition("::")[0] not in own) or own
+        found = self._lines[file].get(line, []) if line is not None else []
+        return [*sorted(found, key=lambda test: test.partition("::")[0] not in own), *own]
 
 
 def _coverage(command: str, *arguments: str) -> int:

@@ -18,9 +18,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     "replyx/security/tokens.py": ("tokens", "session_limits", "master_key_rotation"),
     "replyx/security/totp.py": ("second_factor",),
     "replyx/dialogs/access.py": ("inbox_and_handoff", "operators"),
-    "replyx/dialogs/handoff.py": ("inbox_and_handoff", "answering"),
-    "replyx/dialogs/inbox.py": ("inbox_and_handoff", "answering"),
-    "replyx/dialogs/writing.py": ("inbox_and_handoff", "channels", "answering"),
+    "replyx/dialogs/handoff.py": ("inbox_and_handoff", "handoff_details", "answering"),
+    "replyx/dialogs/inbox.py": ("inbox_and_handoff", "handoff_details", "answering"),
+    "replyx/dialogs/writing.py": ("inbox_and_handoff", "handoff_details", "channels", "answering"),
     "replyx/dialogs/paying.py": ("prices", "daily_cap", "answering"),
     "replyx/events/outbox.py": ("inbox_and_handoff", "channels", "machines/outbox"),
 }

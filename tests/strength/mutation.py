@@ -27,9 +27,6 @@ Verdict = Literal["killed", "survived", "not tried"]
 #: Seconds after which a mutant counts as killed: its tests hang.
 _HANGS = 180.0
 
-#: Tests that a mutant is shown to at most.
-_MOST_TESTS = 100
-
 _NOT_TRIED = 77
 
 
@@ -56,8 +53,8 @@ def mutate(file: str, passing: Passing, *, sample: int, seed: int) -> Score:
     for number, mutant in enumerate(mutants(source)):
         if number not in chosen:
             continue
-        tests = passing.tests(file, None if mutant.is_of_module else mutant.line)[:_MOST_TESTS]
-        verdict = _try(path, source, mutant, tests) if tests else "survived"
+        tests = passing.tests(file, None if mutant.is_of_module else mutant.line)
+        verdict = _try(path, source, mutant, tests)
         score.count[verdict] += 1
         if verdict != "killed":
             score.survivors.append(f"{verdict}: {file}:{mutant.line} {mutant.what}")
