@@ -107,6 +107,21 @@ def test_what_may_be_left_out_takes_only_a_turn_that_is_free() -> None:
     assert not pace.try_turn(2)
 
 
+def test_waiting_for_a_turn_takes_none() -> None:
+    time, seen = Time(), []
+    pace = Pace(now=lambda: time.now, sleep=time.sleep)
+
+    async def wait(chat: int) -> None:
+        await pace.until_free(chat)
+        seen.append((chat, time.now - 100.0))
+
+    assert pace.try_turn(1)
+    pace.hold(2, 5)
+    time.run([wait(1), wait(1), wait(2), wait(3)])
+    assert sorted(seen) == [(1, 1.0), (1, 1.0), (2, 5.0), (3, 0.0)]
+    assert pace.try_turn(1)
+
+
 def test_chats_that_are_idle_are_forgotten() -> None:
     time = Time()
     pace = Pace(now=lambda: time.now, sleep=time.sleep)

@@ -43,6 +43,11 @@ class Pace:
         # Whatever the turn waited for: the next one is a second after this one.
         self._next[chat_id] = max(self._next.get(chat_id, 0.0), now + CHAT_SECONDS)
 
+    async def until_free(self, chat_id: int) -> None:
+        """Wait until a message could go out to the chat at once; it takes no turn."""
+        while (rest := max(self._earliest(chat_id) - self._now(), self._over_all())) > 0:
+            await self._sleep(rest)
+
     def try_turn(self, chat_id: int) -> bool:
         """Take a turn if there is one at once: for what may be left out."""
         is_free = self._earliest(chat_id) <= self._now() and self._over_all() <= 0

@@ -149,13 +149,18 @@ class _Sender:
 
     async def _lane(self, dialog_id: int) -> None:
         """Send one thing after the other until there is nothing to be sent now."""
+        chat_id: int | None = None
         try:
             while not self._stop.is_set():
                 self._again.discard(dialog_id)
                 await self._outlet.steady()
+                if chat_id is not None:
+                    # Before the claim: who dies while it waits for a turn leaves nothing in doubt.
+                    await self._outlet.pace.until_free(chat_id)
                 parcel = await self._app.call(self._app.deliveries.claim, dialog_id)
                 if parcel is not None:
                     await self._pause(await self._deliver(parcel))
+                    chat_id = int(parcel.chat_id) if _is_chat(parcel.chat_id) else None
                 elif dialog_id not in self._again:
                     return
         except ReplyXError as error:
@@ -169,7 +174,7 @@ class _Sender:
     async def _deliver(self, parcel: Parcel) -> float:
         """Send one part and settle it; answers the seconds until the dialog's next try."""
         deliveries = self._app.deliveries
-        if not parcel.chat_id.lstrip("-").isdecimal():
+        if not _is_chat(parcel.chat_id):
             await self._settle(lambda: deliveries.failed(parcel, "the dialog has no chat"))
             return 0.0
         draft = await self._live.finish(parcel.dialog_id, parcel.message)
@@ -273,6 +278,10 @@ class _Sender:
         await self._topics.close()
         await self._live.close()
         await self._outlet.close()
+
+
+def _is_chat(chat_id: str) -> bool:
+    return chat_id.removeprefix("-").isdecimal()
 
 
 def _method(parcel: Parcel, part: Rich, draft: int | None, markup: str | None, *, is_last: bool) -> Method:
