@@ -35,6 +35,7 @@ from replyx.dialogs.deliveries import Deliveries
 from replyx.dialogs.dialogs import Dialogs
 from replyx.dialogs.drafting import Drafting
 from replyx.dialogs.evaluation import Evaluation
+from replyx.dialogs.gaps import Gaps
 from replyx.dialogs.handoff import Handoffs
 from replyx.dialogs.inbox import Inbox
 from replyx.dialogs.postbox import Postbox
@@ -106,6 +107,7 @@ class App:
     topics: Topics
     chats: Chats
     telegram_links: TelegramLinks
+    gaps: Gaps
     census: Census
     figures: Figures
     tenants: Tenants
@@ -187,9 +189,8 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
     box, outbox = SecretBox(*keys, refresh=lambda: load_master_keys(config)), Outbox(db, bus)
     tokens = Tokens(db, bus, time, *keys)
     accounts, ledger = Accounts(db, bus, time, tokens, config, box), Ledger(db, time, config)
-    ai_tokens = AiTokens(db, time, box, config.zone)
+    ai_tokens, knowledge = AiTokens(db, time, box, config.zone), Knowledge(db, bus, time, queue, config, plugins)
     engines, stream, figures = Engines(config, ai_tokens, time, plugins.engines), AnswerStream(bus, time), Figures()
-    knowledge = Knowledge(db, bus, time, queue, config, plugins)
     writing = Writing(db, outbox, queue, ledger, time, plugins, Postbox(db, bus))
     handoffs, top_ups = Handoffs(db, outbox, writing, time), TopUps(db, ledger, time, config, plugins)
     assistants = Assistants(db, bus, time, box, config, engines.check_model, engines.default_model)
@@ -232,6 +233,7 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
         topics=Topics(db, outbox, time),
         chats=Chats(db, outbox, writing.postbox, time),
         telegram_links=TelegramLinks(db, time),
+        gaps=Gaps(db, time, knowledge),
         census=Census(db, time),
         figures=figures,
         tenants=Tenants(db, accounts, ledger, assistants, knowledge, dialogs),

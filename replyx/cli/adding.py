@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -81,13 +82,23 @@ def found_files(paths: Sequence[Path]) -> tuple[list[Path], list[Added]]:
     return files, unreadable
 
 
-def add_file(app: App, assistant_id: int, path: Path, on_progress: OnProgress | None, *, wait: bool) -> Added:
-    """Store one file and, with `wait`, see it read: by this process, or by the worker that was faster."""
+def add_file(
+    app: App, assistant_id: int, path: Path, on_progress: OnProgress | None, *, wait: bool, replace: bool = False
+) -> Added:
+    """Store one file and, with `wait`, see it read: by this process, or by the worker that was faster.
+
+    With `replace` it takes the place of the document of its name, unless that has the same content.
+    """
     from replyx.types import SYSTEM
 
     try:
+        known = app.knowledge.find_document(assistant_id, path.name) if replace else None
         with path.open("rb") as content:
-            document = app.knowledge.add_document(SYSTEM, assistant_id, path.name, content, None)
+            if known is not None and known.sha256 == hashlib.file_digest(content, "sha256").hexdigest():
+                return Added(path, _read(app, known, on_progress) if wait else known)
+            content.seek(0)
+            old = known.id if known is not None else None
+            document = app.knowledge.add_document(SYSTEM, assistant_id, path.name, content, None, old)
         return Added(path, _read(app, document, on_progress) if wait else document)
     except (ReplyXError, OSError) as error:
         return Added(path, None, error)

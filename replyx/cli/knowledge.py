@@ -10,6 +10,9 @@ import typer
 
 from replyx.cli.commands import group
 from replyx.cli.flags import AsJson, Limit, Offset, WhichAssistant, Yes
+from replyx.cli.gaps import list_gaps, solve_gap
+from replyx.cli.prepared_answers import export_qa, import_qa
+from replyx.cli.sites import add_site, list_sites, remove_site, visit_site
 
 if TYPE_CHECKING:
     from replyx.cli.adding import Added
@@ -26,6 +29,10 @@ def add(
     ctx: typer.Context,
     assistant: WhichAssistant,
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files and folders.", show_default=False)],
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Take the place of documents of the same name; the same content is left alone."),
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Read them now; on a terminal this is so anyway.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -45,7 +52,7 @@ def add(
         found = find_assistant(services, assistant)
         for path in files:
             move = shown.start(path.name) if is_read_here else None
-            added.append(add_file(services, found.id, path, move, wait=is_read_here))
+            added.append(add_file(services, found.id, path, move, wait=is_read_here, replace=replace))
         is_worker_alive = any(beat.alive and beat.role == "worker" for beat in services.beats.list())
     if as_json:
         print_json([one.as_json() for one in added])
@@ -55,6 +62,16 @@ def add(
             _say_who_reads(is_worker_alive)
     if any(one.failed for one in added):
         raise typer.Exit(ExitCode.EXIT_FAILED)
+
+
+app.command("import-qa")(import_qa)
+app.command("export-qa")(export_qa)
+app.command("gaps")(list_gaps)
+app.command("solve-gap")(solve_gap)
+app.command("add-site")(add_site)
+app.command("sites")(list_sites)
+app.command("visit-site")(visit_site)
+app.command("remove-site")(remove_site)
 
 
 @app.command("list")

@@ -236,7 +236,8 @@ def _for_engine(request: EngineRequest, asked: str) -> EngineRequest:
 
 def _sources(passages: tuple[Passage, ...]) -> tuple[Source, ...]:
     return tuple(
-        Source(p.document_id, p.filename, p.page, p.heading, _quote(p.text), p.score, qa_id=p.qa_id) for p in passages
+        Source(p.document_id, p.filename, p.page, p.heading, _quote(p.text), p.score, url=p.url, qa_id=p.qa_id)
+        for p in passages
     )
 
 

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import replyx
 from replyx.config.settings import KnowledgeSettings
@@ -28,9 +28,11 @@ _MAX_LINE, _MAX_TOLD = 1024 * 1024, 256 * 1024 * 1024
 _LIMITS = (-signal.SIGKILL, -signal.SIGXCPU, -signal.SIGALRM)
 
 
-def read_document(
-    path: Path, kind: Format | TextExtractor, limits: KnowledgeSettings, on_page: Callable[[int, int], None]
-) -> Extract:
+#: What may be read: a document of ours or of a plugin's; a page with its links; a map of a site, which is links alone.
+Kind = Format | TextExtractor | Literal["page", "sitemap"]
+
+
+def read_document(path: Path, kind: Kind, limits: KnowledgeSettings, on_page: Callable[[int, int], None]) -> Extract:
     """The text of the file at `path`; `on_page(done, of)` is called while a PDF is read.
 
     Raises:
@@ -59,25 +61,34 @@ def read_document(
     if "failed" in outcome:
         code = outcome["failed"]
         raise Unreadable(code if code in SENTENCES else "corrupt")
-    return Extract(tuple(blocks), outcome["pages"], tuple(outcome["scanned"]))
+    return Extract(tuple(blocks), **_figures(outcome))
 
 
-def _command(path: Path, kind: Format | TextExtractor, limits: KnowledgeSettings) -> list[str]:
+def _figures(outcome: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "pages": outcome["pages"],
+        "scanned": tuple(outcome["scanned"]),
+        "links": tuple(outcome["links"]),
+        "is_private": outcome["is_private"],
+    }
+
+
+def _command(path: Path, kind: Kind, limits: KnowledgeSettings) -> list[str]:
     seconds = _seconds(kind, limits)
     work = {
-        "kind": kind.value if isinstance(kind, Format) else kind.entry,
+        "kind": kind.entry if isinstance(kind, TextExtractor) else str(kind),
         "path": str(path),
         "max_pages": limits.max_pages,
         "memory_mb": limits.parse_memory_mb,
-        "processor_seconds": limits.parse_processor_seconds if isinstance(kind, Format) else seconds,
+        "processor_seconds": seconds if isinstance(kind, TextExtractor) else limits.parse_processor_seconds,
         "seconds": seconds,
     }
     # -P: the working directory is no place to import from.
     return [sys.executable, "-P", "-m", "replyx.knowledge.reader", json.dumps(work)]
 
 
-def _seconds(kind: Format | TextExtractor, limits: KnowledgeSettings) -> float:
-    return limits.parse_seconds if isinstance(kind, Format) else max(limits.parse_seconds, kind.seconds)
+def _seconds(kind: Kind, limits: KnowledgeSettings) -> float:
+    return max(limits.parse_seconds, kind.seconds) if isinstance(kind, TextExtractor) else limits.parse_seconds
 
 
 def _environment() -> dict[str, str]:

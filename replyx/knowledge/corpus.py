@@ -105,10 +105,18 @@ class Corpus:
         found: dict[int, Passage] = {}
         with self._db.connection():
             if chunk_ids:
-                columns = (Chunk.id, Chunk.text, Chunk.page, Chunk.heading, Chunk.document, Document.filename)
+                columns = (
+                    Chunk.id,
+                    Chunk.text,
+                    Chunk.page,
+                    Chunk.heading,
+                    Chunk.document,
+                    Document.filename,
+                    Document.url,
+                )
                 rows = _ready_chunks(assistant_id).select(*columns).where(Chunk.id.in_(chunk_ids)).tuples()
-                for chunk_id, text, page, heading, document_id, filename in rows:
-                    found[chunk_id] = Passage(text, 0.0, document_id, filename, page, heading, None, chunk_id)
+                for chunk_id, text, page, heading, document_id, filename, url in rows:
+                    found[chunk_id] = Passage(text, 0.0, document_id, filename, page, heading, None, chunk_id, url)
             if pair_ids:
                 pairs = QaPair.select().where((QaPair.assistant == assistant_id) & QaPair.id.in_(pair_ids))
                 for pair in pairs:

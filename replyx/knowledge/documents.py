@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from replyx.clock import Clock
 from replyx.errors import NotFound, VirusDetected
 from replyx.knowledge.corpus import Corpus
-from replyx.knowledge.formats import sniff
+from replyx.knowledge.formats import Format, sniff
 from replyx.knowledge.index import Index
 from replyx.knowledge.quota import Quota
 from replyx.knowledge.uploads import Stored, Uploads, as_label
@@ -51,16 +52,25 @@ class Documents:
         filename: str,
         content: BinaryIO,
         content_type: str | None,
-        keep: Callable[[DocumentView], object] | None,
+        keep: Callable[[DocumentView], object] | None = None,
+        *,
+        replaces: int | None = None,
+        url: str | None = None,
     ) -> DocumentView:
-        """Store a file and ask for it to be read; `keep` is part of the transaction that makes the row."""
+        """Store a file and ask for it to be read; `keep` is part of the transaction that makes the row.
+
+        `replaces` answers until it is read, and is deleted then.
+        """
         access_assistant(self._db, actor, assistant_id)
+        if replaces is not None and self.get(actor, replaces).assistant_id != assistant_id:
+            raise _no_document()
         # Who has no room is told so before anything is copied; whether there is room for this file is known only then.
         self._quota.check(assistant_id, 1)
         stored = self._uploads.store(content)
         try:
             label = as_label(filename)
-            kind = self._kind(stored.head, label, content_type)
+            is_page = url is not None and content_type in ("text/html", "application/xhtml+xml")
+            kind = self._kind(stored.head, label, content_type, is_page=is_page)
             self._refuse_virus(stored)
             with self._db.transaction():
                 self._quota.check(assistant_id, stored.size, lock=True)
@@ -72,6 +82,8 @@ class Documents:
                     sha256=stored.sha256,
                     storage_name=stored.name,
                     created_at=self._clock.now(),
+                    replaces=replaces,
+                    url=url,
                 )
                 self._db.after_commit(lambda: self._queue.send(DOCUMENT_INGEST, row.id))
                 made = DocumentView.of(row)
@@ -82,8 +94,11 @@ class Documents:
             raise
         return made
 
-    def _kind(self, head: bytes, label: str, content_type: str | None) -> str:
+    def _kind(self, head: bytes, label: str, content_type: str | None, *, is_page: bool) -> str:
         """The content type under which the file will be read, by us or by a plugin."""
+        if is_page:
+            # Its name is its title, which says nothing of its format.
+            return Format.HTML.value
         extension = label.rpartition(".")[2].lower()
         for extractor in self._plugins.text_extractors:
             if head.strip() and extractor.fits(head, extension):
@@ -120,12 +135,52 @@ class Documents:
         """Delete row, chunks, file; the index at once where this process has it open, else by the next upkeep."""
         with self._db.transaction():
             row = self._access(actor, document_id)
-            Chunk.delete().where(Chunk.document == row.id).execute()
-            if not Document.delete().where(Document.id == row.id).execute():
+            if not self._delete(row):
                 raise _no_document()
             self._corpus.changed(row.assistant_id)
-            self._db.after_commit(lambda: self._uploads.remove(row.storage_name))
-            self._db.after_commit(lambda: self._index.if_open(lambda store: store.remove_document(document_id)))
+
+    def delete_if_there(self, document_id: int | None) -> None:
+        """Delete a document with the versions that it stands for; inside a transaction."""
+        row = Document.get_or_none(Document.id == document_id) if document_id is not None else None
+        if row is not None:
+            self.delete_replaced(row)
+            self._delete(row)
+            self._corpus.changed(row.assistant_id)
+
+    def delete_replaced(self, row: Document) -> None:
+        """Delete the versions that `row` stands for, from the newest to the oldest; inside a transaction."""
+        older, seen = row.replaces, {row.id}
+        while older is not None and older not in seen:
+            seen.add(older)
+            found = Document.get_or_none((Document.id == older) & (Document.assistant == row.assistant_id))
+            if found is None:
+                return
+            self._delete(found)
+            older = found.replaces
+
+    def newest_of(self, assistant_id: int, filename: str) -> Document | None:
+        """The newest document of that name that did not fail."""
+        with self._db.connection():
+            same = (Document.assistant == assistant_id) & (Document.filename == as_label(filename))
+            query = Document.select().where(same & (Document.status != "failed")).order_by(Document.id.desc())
+            found: Document | None = query.first()
+            return found
+
+    def file_of(self, actor: Actor, document_id: int) -> tuple[DocumentView, Path]:
+        """The document and its file. Raises NotFound where either is gone."""
+        with self._db.connection():
+            row = self._access(actor, document_id)
+        path = self._uploads.path(row.storage_name)
+        if not path.is_file():
+            raise _no_document()
+        return DocumentView.of(row), path
+
+    def _delete(self, row: Document) -> bool:
+        Chunk.delete().where(Chunk.document == row.id).execute()
+        is_gone = bool(Document.delete().where(Document.id == row.id).execute())
+        self._db.after_commit(lambda: self._uploads.remove(row.storage_name))
+        self._db.after_commit(lambda: self._index.if_open(lambda store: store.remove_document(row.id)))
+        return is_gone
 
     def forget_assistant(self, assistant_id: int) -> None:
         """Delete everything that an assistant knows."""

@@ -35,6 +35,9 @@ class Extract:
     pages: int
     #: Pages that are pictures without text: what is on them is not known.
     scanned: tuple[int, ...] = ()
+    #: Of a page: where its links lead, as they are written; and whether it asks to be left out of indexes.
+    links: tuple[str, ...] = ()
+    is_private: bool = False
 
 
 def clean(text: str) -> str:

@@ -19,6 +19,8 @@ from replyx.errors import ReplyXError, ServiceUnavailable
 from replyx.knowledge.cage import read_document
 from replyx.knowledge.chunking import Piece, chunk
 from replyx.knowledge.corpus import Corpus, chunk_entry
+from replyx.knowledge.documents import Documents
+from replyx.knowledge.extract import Extract
 from replyx.knowledge.failures import SENTENCES, Unreadable
 from replyx.knowledge.formats import Format
 from replyx.knowledge.index import Index
@@ -63,8 +65,9 @@ class Ingestion:
         index: Index,
         settings: KnowledgeSettings,
         plugins: Host,
+        documents: Documents,
     ) -> None:
-        self._db, self._corpus, self._uploads = db, corpus, uploads
+        self._db, self._corpus, self._uploads, self._documents = db, corpus, uploads, documents
         self._index, self._settings, self._plugins = index, settings, plugins
 
     def due(self) -> list[int]:
@@ -124,16 +127,17 @@ class Ingestion:
         at(stage="indexing")
         ids = self._replace_chunks(row, pieces)
         self._store_rows(row, [replace(made, item_id=item) for made, item in zip(rows, ids, strict=True)])
-        view = self._complete(row, len(pieces), extract.pages)
+        view = self._complete(row, len(pieces), extract)
         at(stage="done")
         return view
 
     def _kind(self, row: Document) -> Format | TextExtractor:
-        if row.content_type in list(Format):
-            return Format(row.content_type)
+        # A plugin may take the place of a reader of ours.
         for extractor in self._plugins.text_extractors:
             if extractor.content_type == row.content_type:
                 return extractor
+        if row.content_type in list(Format):
+            return Format(row.content_type)
         raise Unreadable("no_reader")
 
     def _wait(self, row: Document) -> DocumentView | None:
@@ -218,10 +222,14 @@ class Ingestion:
             store.reset()
             store.replace_document(row.id, rows)
 
-    def _complete(self, row: Document, chunks: int, pages: int) -> DocumentView:
+    def _complete(self, row: Document, chunks: int, extract: Extract) -> DocumentView:
+        pages, scanned = extract.pages, list(extract.scanned) or None
         with self._db.transaction():
-            done = self._ours(row, status="completed", chunks_count=chunks, pages=pages, lease_until=0)
+            changes = {"chunks_count": chunks, "pages": pages, "scanned": scanned, "lease_until": 0}
+            done = self._ours(row, status="completed", **changes)
             if done:
+                # From here on the new version answers, and the old one does not: both in one transaction.
+                self._documents.delete_replaced(row)
                 self._corpus.changed(row.assistant_id)
         if not done:
             self._drop_deleted(row)

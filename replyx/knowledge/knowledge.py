@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import peewee
 
 from replyx.clock import Clock
 from replyx.config.settings import Config
-from replyx.errors import ServiceUnavailable
+from replyx.errors import ConfigError, ServiceUnavailable
 from replyx.events.bus import Bus
 from replyx.knowledge.corpus import Corpus
-from replyx.knowledge.documents import Documents
+from replyx.knowledge.documents import Documents, access_assistant
 from replyx.knowledge.embedders import Embedder, EmbedderSpec, make_embedder, make_second
 from replyx.knowledge.extract import clean
+from replyx.knowledge.grouping import group
 from replyx.knowledge.index import Index
 from replyx.knowledge.ingestion import Ingestion
 from replyx.knowledge.layers import Layer
 from replyx.knowledge.qa import QaPairs
+from replyx.knowledge.qa_files import FileKind, read_pairs, write_pairs
 from replyx.knowledge.quota import Quota
+from replyx.knowledge.sites import Sites
 from replyx.knowledge.switching import Switching
 from replyx.knowledge.uploads import Uploads
 from replyx.knowledge.vectors import IndexBroken, VectorStore
-from replyx.knowledge.views import DocumentView, IngestProgress, QaView, SearchResult
+from replyx.knowledge.views import DocumentView, IngestProgress, QaImport, QaView, SearchResult
 from replyx.plugins.host import Host
+from replyx.security.fetching import Outgoing
+from replyx.security.outgoing import OutgoingUrls
 from replyx.storage.database import Database
 from replyx.storage.knowledge import Chunk, Document, QaPair
 from replyx.tasks.queue import TaskQueue
@@ -71,8 +77,10 @@ class Knowledge:
         uploads = Uploads(config.data_dir / "uploads", settings.max_file_bytes)
         quota = Quota(db, settings.max_documents, settings.max_storage_bytes)
         self._documents = Documents(db, clock, queue, self._corpus, uploads, quota, self._index, host)
-        self._ingestion = Ingestion(db, self._corpus, uploads, self._index, settings, host)
+        self._ingestion = Ingestion(db, self._corpus, uploads, self._index, settings, host, self._documents)
         self._qa = QaPairs(db, clock, self._corpus, self._index)
+        #: Web sites that are read, and read again.
+        self.sites = Sites(db, clock, queue, self._documents, _outgoing(config), settings)
 
     def _layer(self, embedder: Embedder, *, is_searched: bool = True) -> Layer:
         lock = self._folder / "knowledge.lock"
@@ -86,11 +94,13 @@ class Knowledge:
         filename: str,
         content: BinaryIO,
         content_type: str | None = None,
+        replaces: int | None = None,
         *,
         keep: Callable[[DocumentView], object] | None = None,
     ) -> DocumentView:
         """Store a file and ask a worker to read it; `filename` is kept only as a label.
 
+        The document `replaces` goes on answering until the new one is ready, and is deleted with that.
         `keep` is called in the transaction that makes the document; what it raises undoes it.
 
         Raises:
@@ -98,7 +108,7 @@ class Knowledge:
             FileTooLarge: over `knowledge.max_file_bytes`. UnsupportedFormat: none of the formats that can be read.
             UploadQuotaExceeded: the assistant's owner has as many documents, or bytes of them, as a tenant may.
         """
-        return self._documents.add(actor, assistant_id, filename, content, content_type, keep)
+        return self._documents.add(actor, assistant_id, filename, content, content_type, keep, replaces=replaces)
 
     def list_documents(
         self, actor: Actor, *, assistant_id: int | None = None, limit: int = 50, offset: int = 0
@@ -109,6 +119,15 @@ class Knowledge:
     def get_document(self, actor: Actor, document_id: int) -> DocumentView:
         """Raises NotFound where there is none of the actor's."""
         return self._documents.get(actor, document_id)
+
+    def find_document(self, assistant_id: int, filename: str) -> DocumentView | None:
+        """The newest document of that name that did not fail; whoever asks has been let to the assistant."""
+        found = self._documents.newest_of(assistant_id, filename)
+        return DocumentView.of(found) if found is not None else None
+
+    def document_file(self, actor: Actor, document_id: int) -> tuple[DocumentView, Path]:
+        """A document and where its file is. Raises NotFound where either is gone."""
+        return self._documents.file_of(actor, document_id)
 
     def delete_document(self, actor: Actor, document_id: int) -> None:
         """Delete a document, its chunks, its file and its rows of the index; it is not found from now on.
@@ -141,6 +160,19 @@ class Knowledge:
     ) -> tuple[list[QaView], int]:
         """The actor's pairs, newest first, and how many there are; `q` keeps those that contain it."""
         return self._qa.list_for(actor, assistant_id, q, limit, offset)
+
+    def import_qa(self, actor: Actor, assistant_id: int, content: bytes, kind: FileKind) -> QaImport:
+        """Take the pairs of a file, all or none; a question that is there already gets the new answer.
+
+        Raises:
+            NotFound: no such assistant of the actor's. ValidationFailed: an issue for each line that cannot be taken.
+        """
+        access_assistant(self._db, actor, assistant_id)
+        return self._qa.add_all(actor, assistant_id, read_pairs(content, kind))
+
+    def export_qa(self, actor: Actor, assistant_id: int, kind: FileKind) -> str:
+        """All pairs of an assistant as a file that `import_qa` takes back. Raises NotFound."""
+        return write_pairs(self._qa.all_of(actor, assistant_id), kind)
 
     def get_qa(self, actor: Actor, qa_id: int) -> QaView:
         """Raises NotFound where there is none of the actor's."""
@@ -182,6 +214,10 @@ class Knowledge:
         top = passages[0].score if passages else 0.0
         has_knowledge = bool(found) or self._corpus.count(assistant_id) > 0
         return SearchResult(passages, top >= (THRESHOLD if threshold is None else threshold), top, has_knowledge)
+
+    def group_questions(self, texts: Sequence[str]) -> list[list[int]]:
+        """Places of some hundred questions, grouped by meaning, the largest group first, its most typical first."""
+        return group(texts, self._index.first.embedder)
 
     def rebuild(self, assistant_id: int | None = None, progress: Callable[[int, int], None] | None = None) -> int:
         """Make the index anew from the database, of one assistant or of all; returns how many items were embedded.
@@ -299,3 +335,13 @@ class Knowledge:
         """End work in the background soon."""
         self._switching.close()
         self._index.close()
+
+
+def _outgoing(config: Config) -> Outgoing:
+    try:
+        return Outgoing(OutgoingUrls(config.outgoing.allow))
+    except ValueError as error:
+        raise ConfigError(
+            f"outgoing.allow: {error}. Нужна сеть, как в 10.1.2.0/24",
+            f"outgoing.allow: {error}. A network is needed, as in 10.1.2.0/24",
+        ) from error

@@ -22,13 +22,41 @@ _MACHINERY = (
 )
 #: Text around the document, as sites have it.
 _FRAME = "nav, footer, header, aside, form, [role=navigation], [role=banner], [role=contentinfo], [hidden]"
+#: Most links of a page, and the longest.
+_MAX_LINKS, _LONGEST_LINK = 3000, 2000
 _DECLARED = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([A-Za-z0-9_-]+)", re.IGNORECASE)
 
 
 def read_html(data: bytes) -> Extract:
     """An HTML page; its encoding is declared in it or guessed."""
+    return from_html(_decoded(data))
+
+
+def read_page(data: bytes) -> Extract:
+    """A page of a site, with its links."""
+    from selectolax.lexbor import LexborHTMLParser
+
+    found = read_html(data)
+    tree = LexborHTMLParser(_decoded(data))
+    base = tree.css_first("base[href]")
+    start = (base.attributes["href"] or "") if base is not None else ""
+    hrefs = (link.attributes["href"] or "" for link in tree.css("a[href]") if not _is_unwanted(link))
+    links = tuple(dict.fromkeys(href.strip() for href, _ in zip(hrefs, range(_MAX_LINKS), strict=False)))
+    wishes = " ".join((meta.attributes.get("content") or "").lower() for meta in tree.css('meta[name="robots" i]'))
+    is_private = "noindex" in wishes or "none" in wishes.split(",")
+    links = () if "nofollow" in wishes else tuple(f"{start}\n{link}" if start else link for link in links)
+    return Extract(
+        found.blocks, 0, links=tuple(link for link in links if len(link) < _LONGEST_LINK), is_private=is_private
+    )
+
+
+def _is_unwanted(link: Any) -> bool:
+    return "nofollow" in (link.attributes.get("rel") or "").lower()
+
+
+def _decoded(data: bytes) -> str:
     found = _DECLARED.search(data[:4096])
-    return from_html(decode(data, found.group(1).decode("ascii") if found else None))
+    return decode(data, found.group(1).decode("ascii") if found else None)
 
 
 def read_markdown(data: bytes) -> Extract:

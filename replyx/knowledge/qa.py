@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from replyx.clock import Clock
 from replyx.errors import FieldIssue, NotFound, ValidationFailed
 from replyx.knowledge.corpus import Corpus
 from replyx.knowledge.documents import access_assistant, as_id, assistants_of, owned_by
 from replyx.knowledge.index import Index
-from replyx.knowledge.views import QaView
+from replyx.knowledge.qa_files import QaLine, issue_at
+from replyx.knowledge.views import QaImport, QaView
 from replyx.knowledge.words import is_common, key_of, stems
 from replyx.storage.assistants import Assistant
 from replyx.storage.database import Database
@@ -19,6 +20,8 @@ from replyx.storage.knowledge import QaPair
 from replyx.storage.row_counts import kept_count
 from replyx.types import Actor
 
+#: Most lines of a file that are complained of.
+_MAX_ISSUES = 50
 _MAX_QUESTION, _MAX_ANSWER, _MAX_TAGS, _MAX_TAG = 1000, 16_000, 20, 50
 #: Keys up to this long are stored as they are; longer ones as a digest.
 _MAX_KEY = 200
@@ -57,6 +60,38 @@ class QaPairs:
             )
             self._corpus.changed(assistant_id)
         return QaView.of(row)
+
+    def add_all(self, actor: Actor, assistant_id: int, lines: Sequence[QaLine]) -> QaImport:
+        """Take all pairs, or none: a question that is there already gets the new answer and tags."""
+        access_assistant(self._db, actor, assistant_id)
+        checked = _checked_lines(lines)
+        counts = {"added": 0, "changed": 0, "unchanged": 0}
+        with self._db.transaction():
+            there = {
+                row.question_key: row
+                for row in QaPair.select().where(QaPair.assistant == assistant_id).order_by(QaPair.id)
+            }
+            for key, (question, answer, tags) in checked.items():
+                known = there.get(key)
+                if known is None:
+                    moment = self._clock.now()
+                    fields = {"question": question, "question_key": key, "answer": answer, "tags": tags}
+                    QaPair.create(assistant=assistant_id, created_at=moment, **fields)
+                    counts["added"] += 1
+                elif (known.question, known.answer, list(known.tags or [])) != (question, answer, tags):
+                    changed = QaPair.update(question=question, answer=answer, tags=tags).where(QaPair.id == known.id)
+                    counts["changed"] += changed.execute()
+                else:
+                    counts["unchanged"] += 1
+            self._corpus.changed(assistant_id)
+        return QaImport(**counts)
+
+    def all_of(self, actor: Actor, assistant_id: int) -> list[QaView]:
+        """Every pair of the assistant, oldest first."""
+        access_assistant(self._db, actor, assistant_id)
+        with self._db.connection():
+            rows = QaPair.select().where(QaPair.assistant == assistant_id).order_by(QaPair.id)
+            return [QaView.of(row) for row in rows]
 
     def list_for(
         self, actor: Actor, assistant_id: int | None, q: str | None, limit: int, offset: int
@@ -181,6 +216,27 @@ def _checked(question: str, answer: str, tags: Iterable[str]) -> tuple[str, str,
     if issues:
         raise ValidationFailed(issues)
     return texts[0], texts[1], labels
+
+
+def _checked_lines(lines: Sequence[QaLine]) -> dict[str, tuple[str, str, list[str]]]:
+    """Key → the fields of each line, in their order. Raises ValidationFailed with an issue for each bad line."""
+    found: dict[str, tuple[str, str, list[str]]] = {}
+    first_at: dict[str, int] = {}
+    issues: list[FieldIssue] = []
+    for line in lines:
+        try:
+            fields = _checked(line.question, line.answer, line.tags)
+        except ValidationFailed as error:
+            issues += [issue_at(line.line, issue.field, issue.ru, issue.en) for issue in error.issues]
+            continue
+        key = _key(fields[0])
+        if key in found:
+            at = first_at[key]
+            issues.append(issue_at(line.line, "question", f"уже был в строке {at}", f"was in line {at} already"))
+        found[key], first_at[key] = fields, line.line
+    if issues:
+        raise ValidationFailed(issues[:_MAX_ISSUES])
+    return found
 
 
 def _no_pair() -> NotFound:

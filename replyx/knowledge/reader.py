@@ -35,7 +35,9 @@ _EMAIL = (
     "email.mime.text", "quopri", "base64",
 )  # fmt: skip
 #: Where the reader of each format is, and what it imports only when it runs.
-_READERS: dict[Format, tuple[str, str, tuple[str, ...]]] = {
+_READERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "page": ("replyx.knowledge.markup", "read_page", ("selectolax.lexbor",)),
+    "sitemap": ("replyx.knowledge.sitemap", "read_sitemap", ()),
     Format.PDF: ("replyx.knowledge.pdf", "read_pdf", ("pypdfium2", "pypdf", "pypdf.generic", "pypdf.filters")),
     Format.HTML: ("replyx.knowledge.markup", "read_html", ("selectolax.lexbor",)),
     Format.MARKDOWN: ("replyx.knowledge.markup", "read_markdown", ("selectolax.lexbor", "markdown_it")),
@@ -66,7 +68,7 @@ def main(arguments: list[str]) -> int:
     logging.disable(logging.CRITICAL)
     try:
         read = _prepared(work["kind"], Path(work["path"]), work["max_pages"])
-        _tell(read(), is_pdf=work["kind"] == Format.PDF)
+        _tell(read(), work["kind"])
     except Unreadable as error:
         _say({"failed": error.code})
     except MemoryError:
@@ -78,9 +80,9 @@ def main(arguments: list[str]) -> int:
 
 def _prepared(kind: str, path: Path, max_pages: int) -> Callable[[], Extract]:
     """What reads the file; all that it needs is in memory, and nothing else can be had any more."""
-    if kind not in list(Format):
+    if kind not in _READERS:
         return _plugin_reader(kind, path)
-    module, function, imports = _READERS[Format(kind)]
+    module, function, imports = _READERS[kind]
     read = getattr(importlib.import_module(module), function)
     for name in imports:
         importlib.import_module(name)
@@ -115,15 +117,16 @@ def _plugin_reader(entry: str, path: Path) -> Callable[[], Extract]:
     return gather
 
 
-def _tell(found: Extract, *, is_pdf: bool) -> None:
-    if not any(block.text for block in found.blocks):
-        raise Unreadable("no_text" if is_pdf else "empty")
+def _tell(found: Extract, kind: str) -> None:
+    if not any(block.text for block in found.blocks) and kind not in ("page", "sitemap"):
+        raise Unreadable("no_text" if kind == Format.PDF else "empty")
     if sum(len(block.text) for block in found.blocks) > _MOST_TEXT:
         raise Unreadable("too_heavy")
     for block in found.blocks:
         for part in _parts(block.text):
             _say({"block": [part, block.page, block.heading]})
-    _say({"pages": found.pages, "scanned": found.scanned})
+    last = {"pages": found.pages, "scanned": found.scanned, "links": found.links, "is_private": found.is_private}
+    _say(last)
 
 
 def _parts(text: str) -> Iterator[str]:

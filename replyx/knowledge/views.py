@@ -37,6 +37,11 @@ class DocumentView:
     chunks_count: int
     error: DocumentError | None
     created_at: datetime
+    #: Where the public can read it; the document that it replaces; its pages that are pictures without text.
+    url: str | None = None
+    replaces: int | None = None
+    scanned: tuple[int, ...] = ()
+    sha256: str = ""
 
     @classmethod
     def of(cls, row: Document) -> DocumentView:
@@ -54,6 +59,10 @@ class DocumentView:
             chunks_count=row.chunks_count,
             error=error,
             created_at=row.created_at,
+            url=row.url,
+            replaces=row.replaces,
+            scanned=tuple(row.scanned or ()),
+            sha256=row.sha256,
         )
 
     def as_json(self, language: str = "ru") -> Json:
@@ -69,6 +78,9 @@ class DocumentView:
             "error": self.error.as_json(language) if self.error else None,
             "assistant_id": self.assistant_id,
             "created_at": iso(self.created_at),
+            "url": self.url,
+            "replaces": self.replaces,
+            "scanned_pages": list(self.scanned),
         }
 
 
@@ -96,6 +108,18 @@ class QaView:
             "tags": list(self.tags),
             "created_at": iso(self.created_at),
         }
+
+
+@dataclass(frozen=True)
+class QaImport:
+    """What became of the pairs of a file."""
+
+    added: int
+    changed: int
+    unchanged: int
+
+    def as_json(self) -> Json:
+        return {"added": self.added, "changed": self.changed, "unchanged": self.unchanged}
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ class Passage:
     heading: str | None = None
     qa_id: int | None = None
     chunk_id: int | None = None
+    #: Where the public can read it.
+    url: str | None = None
 
 
 @dataclass(frozen=True)

@@ -289,6 +289,9 @@ class Document(Answer):
     error: DocumentError | None
     assistant_id: int
     created_at: Moment
+    url: str | None
+    replaces: int | None
+    scanned_pages: list[int]
 
 
 class Qa(Answer):

@@ -142,6 +142,8 @@ class Endpoint:
     idempotent: bool = False
     #: What success answers: a model of `answers.py`, or a list of one; None: nothing, or no JSON.
     answer: Any = None
+    #: Content types of what success answers where it is no JSON.
+    media: tuple[str, ...] = ()
     #: Statuses of its refusals beside those that follow from the fields above.
     errors: tuple[int, ...] = ()
     #: False for pages, which are no part of the API's description.

@@ -44,6 +44,7 @@ _UPLOAD: Json = {
     "properties": {
         "file": {"type": "string", "format": "binary"},
         "assistant_id": {"type": "integer", "minimum": 1},
+        "replaces": {"type": "integer", "minimum": 1},
     },
     "additionalProperties": False,
 }
@@ -164,6 +165,8 @@ def _responses(endpoint: Endpoint, schemas: Json) -> Json:
     success: Json = {"description": "Success", "headers": _answer_headers(endpoint)}
     if endpoint.answer is not None:
         success["content"] = {"application/json": _content(endpoint, schemas)}
+    elif endpoint.media:
+        success["content"] = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in endpoint.media}
     responses = {str(endpoint.status): success}
     for status in _statuses(endpoint):
         responses[str(status)] = {"$ref": f"#/components/responses/{status}"}

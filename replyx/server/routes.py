@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from replyx.server import admin_answers, answers, completion_answers
+from replyx.server import admin_answers, answers, completion_answers, knowledge_answers
 from replyx.server.bodies import Page
 from replyx.server.endpoint import Endpoint, Permission
 from replyx.server.limits import Limit
@@ -19,10 +19,12 @@ from replyx.server.rest import (
     completions,
     dialogs,
     documents,
+    gaps,
     health,
     knowledge,
     metrics,
     payments,
+    sites,
     telegram,
     users,
     widget,
@@ -77,9 +79,12 @@ ROUTES: tuple[Endpoint, ...] = (
     Endpoint(POST, "/api/documents/upload", USER, documents.upload, "Upload a document", status=201, limit=Limit.UPLOAD, idempotent=True, answer=answers.Document, errors=(404, 409, 413, 415)),
     Endpoint(GET, "/api/documents", USER, documents.list_all, "Documents", query=documents.DocumentList, answer=list[answers.Document], errors=(404,)),
     Endpoint(GET, "/api/documents/{id:int}", USER, documents.show, "One document", answer=answers.Document),
+    Endpoint(GET, "/api/documents/{id:int}/file", USER, documents.show_file, "The file as it was uploaded", media=("application/pdf", "application/octet-stream"), errors=(404,)),
     Endpoint(DELETE, "/api/documents/{id:int}", USER, documents.delete, "Delete a document", status=204),
     Endpoint(GET, "/api/qa-knowledge", USER, knowledge.list_qa, "Prepared answers", query=knowledge.QaList, answer=list[answers.Qa], errors=(404,)),
     Endpoint(POST, "/api/qa-knowledge", USER, knowledge.create_qa, "Add a prepared answer", body=knowledge.NewQa, status=201, answer=answers.Qa, errors=(404, 409)),
+    Endpoint(GET, "/api/qa-knowledge/export", USER, knowledge.export_qa, "All prepared answers of an assistant as a file", query=knowledge.QaExport, media=("text/csv", "application/json"), errors=(404,)),
+    Endpoint(POST, "/api/qa-knowledge/import", USER, knowledge.import_qa, "Add the prepared answers of a file, all or none", body=knowledge.QaFile, answer=knowledge_answers.QaImport, errors=(404,)),
     Endpoint(GET, "/api/qa-knowledge/{id:int}", USER, knowledge.show_qa, "One prepared answer", answer=answers.Qa),
     Endpoint(PUT, "/api/qa-knowledge/{id:int}", USER, knowledge.change_qa, "Change a prepared answer", body=knowledge.QaChanges, answer=answers.Qa),
     Endpoint(DELETE, "/api/qa-knowledge/{id:int}", USER, knowledge.delete_qa, "Delete a prepared answer", status=204),
@@ -91,6 +96,13 @@ ROUTES: tuple[Endpoint, ...] = (
     Endpoint(GET, "/v1/models", API_KEY, completions.list_models, "The tenant's assistants as models", answer=completion_answers.Models),
     Endpoint(GET, "/v1/models/{model}", API_KEY, completions.show_model, "One assistant as a model", answer=completion_answers.Model),
     Endpoint(POST, "/v1/chat/completions", API_KEY, completions.complete, "An answer of an assistant, also streamed as OpenAI's API does", body=completions.ChatRequest, answer=completion_answers.ChatCompletion, errors=(402, 404, 502)),
+    Endpoint(GET, "/api/knowledge/gaps", USER, gaps.list_all, "What customers asked in vain, grouped by meaning", query=gaps.GapList, answer=list[knowledge_answers.Gap], errors=(404,)),
+    Endpoint(POST, "/api/knowledge/gaps/solve", USER, gaps.solve, "Approve an operator's answer to a gap, or give one", body=gaps.Solution, status=201, answer=answers.Qa, errors=(404,)),
+    Endpoint(GET, "/api/knowledge/sites", USER, sites.list_all, "Web sites that are read", query=sites.SiteList, answer=list[knowledge_answers.Site], errors=(404,)),
+    Endpoint(POST, "/api/knowledge/sites", USER, sites.create, "Read a web site, and keep up with it", body=sites.NewSite, status=201, answer=knowledge_answers.Site, errors=(404, 409, 502)),
+    Endpoint(GET, "/api/knowledge/sites/{id:int}", USER, sites.show, "One web site", answer=knowledge_answers.Site),
+    Endpoint(DELETE, "/api/knowledge/sites/{id:int}", USER, sites.delete, "Forget a web site with its pages", status=204),
+    Endpoint(POST, "/api/knowledge/sites/{id:int}/visit", USER, sites.visit, "Visit a web site now", answer=knowledge_answers.Site),
 
     Endpoint(GET, "/api/balance", USER, balance.show, "The caller's balance", answer=answers.Balance),
     Endpoint(GET, "/api/balance/transactions", USER, balance.list_transactions, "Every movement of it", query=balance.Statement, answer=answers.Transactions),

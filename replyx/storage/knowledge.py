@@ -33,6 +33,12 @@ class Document(Table):
     fence = peewee.IntegerField(default=0)
     lease_until = peewee.BigIntegerField(default=0)
     created_at = MomentField()
+    #: Where the public can read it: the page of a site that it was.
+    url = peewee.CharField(2000, null=True)
+    #: The document that this is a newer version of: it answers until this one is ready, and is deleted then.
+    replaces = peewee.BigIntegerField(null=True)
+    #: Pages without text that are pictures.
+    scanned = JsonField(null=True)
 
     class Meta:
         table_name = "documents"

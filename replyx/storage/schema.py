@@ -27,6 +27,7 @@ from replyx.storage.idempotency import IdempotencyKey
 from replyx.storage.knowledge import Chunk, Document, QaPair
 from replyx.storage.processes import ProcessBeat
 from replyx.storage.row_counts import RowCount
+from replyx.storage.sites import Site, SitePage
 from replyx.storage.telegram import Attachment, TelegramBot, TelegramUpdate
 from replyx.storage.telegram_desk import TelegramLinkCode, TelegramOperator, TelegramTopic
 
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 #: Every table, referred-to ones first.
 ALL_TABLES: tuple[type[Table], ...] = (
     User, RevokedToken, LedgerTransfer, LedgerEntry, Hold, Payment, AiToken, Assistant,
-    Document, QaPair, Chunk, Dialog, Reply, Message, Event, ProcessBeat, AuditRow, IdempotencyKey,
+    Document, QaPair, Chunk, Site, SitePage, Dialog, Reply, Message, Event, ProcessBeat, AuditRow, IdempotencyKey,
     TelegramUpdate, TelegramBot, Attachment, ApiKey,
     Delivery, TelegramDraft, TelegramTopic, TelegramOperator, TelegramLinkCode, ChannelLink, RowCount,
 )  # fmt: skip

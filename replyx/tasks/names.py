@@ -4,12 +4,15 @@
 ANSWER_GENERATE = "answer.generate"
 #: `(document_id)`: read, chunk, embed and index an uploaded document.
 DOCUMENT_INGEST = "document.ingest"
+#: `(site_id)`: visit a web site and read what changed.
+SITE_SYNC = "site.sync"
 
-#: Two queues with threads of their own, so that reading a thick document never delays an answer.
+#: Queues with threads of their own, so that reading a thick document never delays an answer.
 ANSWERS = "answers"
 KNOWLEDGE = "knowledge"
+SITES = "sites"
 
-_QUEUE_OF = {ANSWER_GENERATE: ANSWERS, DOCUMENT_INGEST: KNOWLEDGE}
+_QUEUE_OF = {ANSWER_GENERATE: ANSWERS, DOCUMENT_INGEST: KNOWLEDGE, SITE_SYNC: SITES}
 
 
 def queue_of(task: str) -> str:

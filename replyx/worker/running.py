@@ -9,10 +9,10 @@ from replyx.app import App
 from replyx.backup.keeping import Backups
 from replyx.errors import ReplyXError
 from replyx.tasks.beats import BEAT_SECONDS, process_name
-from replyx.tasks.names import ANSWERS, KNOWLEDGE
+from replyx.tasks.names import ANSWERS, DOCUMENT_INGEST, KNOWLEDGE, SITE_SYNC, SITES
 from replyx.types import Json
 from replyx.worker.actors import answers, knowledge
-from replyx.worker.reoffer import DocumentOffers
+from replyx.worker.reoffer import Offers
 from replyx.worker.schedule import Job, Schedule
 from replyx.worker.threads import TaskThreads
 
@@ -33,7 +33,7 @@ def run_worker(app: App, stop: threading.Event) -> None:
     answers.declare(app)
     knowledge.declare(app)
     threading.Thread(target=_warm_up, args=(app,), name="warm-up", daemon=True).start()
-    queues = {ANSWERS: app.config.answers.threads, KNOWLEDGE: 1}
+    queues = {ANSWERS: app.config.answers.threads, KNOWLEDGE: 1, SITES: 1}
     running = [TaskThreads(app.broker, app.bus, queue, threads) for queue, threads in queues.items()]
     schedules = [
         Schedule("sweepers", _sweepers(app, name), app.clock, stop),
@@ -53,10 +53,12 @@ def run_worker(app: App, stop: threading.Event) -> None:
 
 def _sweepers(app: App, name: str) -> list[Job]:
     """Short work that must not wait. The beat stands last: it says that the others were done."""
-    offers = DocumentOffers(app.knowledge.due_documents, app.queue, app.clock)
+    offers = Offers(DOCUMENT_INGEST, app.knowledge.due_documents, app.queue, app.clock)
+    visits = Offers(SITE_SYNC, app.knowledge.sites.due, app.queue, app.clock)
     return [
         Job("answers that wait", 1, app.answering.sweep),
         Job("documents that wait", 2, offers.offer),
+        Job("sites whose time has come", 10, visits.offer),
         Job("holds that expired", 10, app.ledger.release_expired),
         Job("counts of lists", 5, app.census.fold_counts),
         Job("sign of life", BEAT_SECONDS, lambda: app.beats.beat(name, ROLE, _detail(app))),

@@ -38,8 +38,8 @@ _ADDED: dict[str, set[str]] = {
         f".messages[].{name}"
         for name in ("seq", "sources", "engine", "outcome", "reply_id", "client_msg_id", "delivery")
     },
-    "post-documents-upload.response": {".chunks_count", ".pages", ".error"},
-    "get-documents.response": {"[].content_type", "[].pages", "[].error"},
+    "post-documents-upload.response": {".chunks_count", ".pages", ".error", ".url", ".replaces", ".scanned_pages"},
+    "get-documents.response": {"[].content_type", "[].pages", "[].error", "[].url", "[].replaces", "[].scanned_pages"},
     "get-balance.response": {".low_balance"},
     "get-balance-transactions.response": {
         f".transactions[].details.{name}" for name in ("reply_id", "prompt_tokens", "completion_tokens")

@@ -47,7 +47,7 @@ def test_an_upload_is_stored_and_waits_for_a_worker(library: Library) -> None:
     assert view.as_json() == {
         "id": view.id, "filename": "Правила возврата.txt", "size": 45, "content_type": "text/plain",
         "status": "processing", "chunks_count": 0, "pages": 0, "error": None, "assistant_id": library.assistant,
-        "created_at": "2025-09-01T10:00:00Z",
+        "created_at": "2025-09-01T10:00:00Z", "url": None, "replaces": None, "scanned_pages": [],
     }  # fmt: skip
     assert library.queue.tasks == [(DOCUMENT_INGEST, view.id)]
     assert library.knowledge.due_documents() == [view.id]
@@ -77,7 +77,7 @@ def test_a_file_of_exactly_the_limit_is_taken(library: Library) -> None:
     [
         (b"", "a.txt", ValidationFailed),
         (b"no pdf", "a.pdf", UnsupportedFormat),
-        (b"PK\x03\x04", "a.docx", UnsupportedFormat),
+        (b"PK\x03\x04", "a.zip", UnsupportedFormat),
     ],
 )
 def test_what_cannot_be_read_is_refused_at_once_and_not_kept(

@@ -79,6 +79,16 @@ TABLE = {
         GET /api/api-keys
         POST /api/api-keys
         DELETE /api/api-keys/{id:int}
+        GET /api/documents/{id:int}/file
+        GET /api/qa-knowledge/export
+        POST /api/qa-knowledge/import
+        GET /api/knowledge/gaps
+        POST /api/knowledge/gaps/solve
+        GET /api/knowledge/sites
+        POST /api/knowledge/sites
+        GET /api/knowledge/sites/{id:int}
+        DELETE /api/knowledge/sites/{id:int}
+        POST /api/knowledge/sites/{id:int}/visit
         GET /api/balance
         GET /api/balance/transactions
         GET /api/balance/payments

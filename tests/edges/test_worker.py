@@ -21,7 +21,7 @@ from replyx.tasks.beats import Beats, process_name
 from replyx.tasks.broker import DramatiqQueue, make_broker
 from replyx.tasks.names import ANSWER_GENERATE, ANSWERS, DOCUMENT_INGEST
 from replyx.worker.actors.declaring import declare_actor
-from replyx.worker.reoffer import AGAIN_SECONDS, DocumentOffers
+from replyx.worker.reoffer import AGAIN_SECONDS, Offers
 from replyx.worker.schedule import Job, Schedule
 from replyx.worker.threads import TaskThreads
 from tests.conftest import Configure
@@ -195,7 +195,7 @@ class Queue:
 
 def test_a_waiting_document_is_offered_now_and_then_and_not_at_every_turn(clock: MovableClock) -> None:
     queue, waiting = Queue(), [1, 2]
-    offers = DocumentOffers(lambda: list(waiting), queue, clock)
+    offers = Offers(DOCUMENT_INGEST, lambda: list(waiting), queue, clock)
     offers.offer()
     offers.offer()
     assert queue.sent == [(DOCUMENT_INGEST, 1), (DOCUMENT_INGEST, 2)]

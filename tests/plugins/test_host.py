@@ -269,7 +269,7 @@ def test_the_doctor_names_plugins_that_failed_and_scanners_that_do_not_answer(tm
     broken = finding()
     mistaken = Cli(tmp_path, REPLYX_PLUGIN_CLAMAV__ADRESS="x").run("doctor", "--json")
 
-    assert sound == ("ok", "loaded: 4")
+    assert sound == ("ok", "loaded: 5")
     assert silent[0] == "fail"
     assert "uploads wait" in silent[1]
     assert broken == ("fail", "not loaded: broken")

@@ -19,6 +19,7 @@ program() { command -v "$1" || echo /nowhere; }
 need postgresql "$(program postgres)" /usr/lib/postgresql/*/bin/postgres
 need redis-server "$(program redis-server)"
 need clamav-daemon "$(program clamd)" /usr/sbin/clamd
+need "tesseract-ocr tesseract-ocr-rus" "$(program tesseract)"
 need chromium "$(program chromium)"
 need chromium-driver "$(program chromedriver)"
 need nodejs "$(program node)"

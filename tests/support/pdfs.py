@@ -72,3 +72,32 @@ def _finished(content: bytes, outline: Sequence[tuple[str, int]], password: str)
     out = io.BytesIO()
     writer.write(out)
     return out.getvalue()
+
+
+def drawn_pdf(lines: Sequence[str], width: int, height: int, shades: bytes) -> bytes:
+    """A page of ASCII lines, and a page that is a picture of `shades` of grey, a byte a pixel, packed by zlib."""
+    size = b"/Width %d /Height %d /Length %d" % (width, height, len(shades))
+    picture = b"<< /Subtype /Image %s /ColorSpace /DeviceGray /BitsPerComponent 8 /Filter /FlateDecode >>" % size
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /Contents 4 0 R /MediaBox [0 0 595 842] /Resources 6 0 R >>",
+        _stream(b"q 595 0 0 842 0 0 cm /P Do Q"),
+        picture + b"\nstream\n" + shades + b"\nendstream",
+        b"<< /XObject << /P 5 0 R >> >>",
+    ]
+    return _joined(pdf([lines]), _assembled(objects))
+
+
+def mixed_pdf(lines: Sequence[str]) -> bytes:
+    """A page of ASCII lines, and a page that is a picture."""
+    return _joined(pdf([lines]), scanned_pdf())
+
+
+def _joined(*contents: bytes) -> bytes:
+    writer = pypdf.PdfWriter()
+    for content in contents:
+        writer.append(io.BytesIO(content))
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()

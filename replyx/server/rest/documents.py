@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
+from starlette.responses import FileResponse, Response
 
 from replyx.errors import BadRequest, FileTooLarge, ValidationFailed
 from replyx.server.attempts import digest_of_file
@@ -25,14 +26,15 @@ class UploadFields(Query):
     """The fields beside the file."""
 
     assistant_id: Id
+    replaces: Id | None = None
 
 
 async def upload(call: Call) -> Json:
     form = await _read_form(call.request, call.app.config.knowledge.max_file_bytes)
     async with _Closing(form):
-        file, assistant_id = _parts(form)
+        file, assistant_id, replaces = _parts(form)
         if call.attempt is not None:
-            named = f"{assistant_id} {file.filename} {file.content_type}".encode()
+            named = f"{assistant_id} {replaces} {file.filename} {file.content_type}".encode()
             await call.attempt.claim(await call.app.call(digest_of_file, file.file, named))
         document = await call.app.call(
             call.app.knowledge.add_document,
@@ -41,6 +43,7 @@ async def upload(call: Call) -> Json:
             file.filename or "",
             file.file,
             file.content_type,
+            replaces,
             keep=lambda made: call.keep(made.as_json(call.language)),
         )
         return document.as_json(call.language)
@@ -55,6 +58,19 @@ async def list_all(call: Call) -> list[Json]:
 async def show(call: Call) -> Json:
     document = await call.app.call(call.app.knowledge.get_document, call.actor, call.id)
     return document.as_json(call.language)
+
+
+async def show_file(call: Call) -> Response:
+    """The file as it was uploaded. Only a PDF is shown; anything else could be a page that runs here."""
+    document, path = await call.app.call(call.app.knowledge.document_file, call.actor, call.id)
+    is_shown = document.content_type == "application/pdf"
+    return FileResponse(
+        path,
+        media_type="application/pdf" if is_shown else "application/octet-stream",
+        filename=document.filename,
+        content_disposition_type="inline" if is_shown else "attachment",
+        headers={"Content-Security-Policy": "sandbox; default-src 'none'", "Cache-Control": "private, no-store"},
+    )
 
 
 async def delete(call: Call) -> None:
@@ -95,11 +111,15 @@ async def _read_form(request: Request, most_bytes: int) -> FormData:
         ) from error
 
 
-def _parts(form: FormData) -> tuple[UploadFile, int]:
-    """The file and the assistant's id. Raises ValidationFailed where a field is missing, unknown or given twice."""
-    names = [name for name, _ in form.multi_items()]
-    issues = [issue_of("extra_forbidden", name[:100]) for name in names if name not in ("file", "assistant_id")]
-    issues += [issue_of("duplicate_key", name) for name in ("file", "assistant_id") if names.count(name) > 1]
+def _parts(form: FormData) -> tuple[UploadFile, int, int | None]:
+    """The file, the assistant's id, and the document that the file is a newer version of.
+
+    Raises:
+        ValidationFailed: a field is missing, unknown or given twice.
+    """
+    names, known = [name for name, _ in form.multi_items()], ("file", "assistant_id", "replaces")
+    issues = [issue_of("extra_forbidden", name[:100]) for name in names if name not in known]
+    issues += [issue_of("duplicate_key", name) for name in known if names.count(name) > 1]
     file, assistant_id = form.get("file"), form.get("assistant_id")
     if not isinstance(file, UploadFile):
         issues.append(issue_of("missing", "file"))
@@ -107,4 +127,5 @@ def _parts(form: FormData) -> tuple[UploadFile, int]:
         issues.append(issue_of("missing", "assistant_id"))
     if issues or not isinstance(file, UploadFile):
         raise ValidationFailed(issues)
-    return file, checked(UploadFields, {"assistant_id": assistant_id}).assistant_id
+    fields = checked(UploadFields, {name: value for name, value in form.items() if name != "file"})
+    return file, fields.assistant_id, fields.replaces

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
+from starlette.responses import Response
 
 from replyx.llm.engine import Passage
 from replyx.server.bodies import Body, Id, Page, Query, Text
@@ -28,6 +29,17 @@ class QaChanges(Body):
     question: Text = ""
     answer: Text = ""
     tags: list[Text] = []
+
+
+class QaFile(Body):
+    assistant_id: Id
+    format: Literal["csv", "json"]
+    content: Text
+
+
+class QaExport(Query):
+    assistant_id: Id
+    format: Literal["csv", "json"] = "csv"
 
 
 class Search(Query):
@@ -60,6 +72,23 @@ async def change_qa(call: Call) -> Json:
 
 async def delete_qa(call: Call) -> None:
     await call.app.call(call.app.knowledge.delete_qa, call.actor, call.id)
+
+
+async def import_qa(call: Call) -> Json:
+    body = call.body
+    done = await call.app.call(
+        call.app.knowledge.import_qa, call.actor, body.assistant_id, body.content.encode(), body.format
+    )
+    return done.as_json()
+
+
+async def export_qa(call: Call) -> Response:
+    kind = call.query.format
+    text = await call.app.call(call.app.knowledge.export_qa, call.actor, call.query.assistant_id, kind)
+    headers = {"Content-Disposition": f'attachment; filename="answers.{kind}"'}
+    # A spreadsheet takes CSV for UTF-8 by its mark.
+    content = ("\ufeff" if kind == "csv" else "") + text
+    return Response(content, media_type="text/csv" if kind == "csv" else "application/json", headers=headers)
 
 
 async def search(call: Call) -> Json:
