@@ -244,6 +244,14 @@ class DatabaseUnavailable(ServiceUnavailable):
     ru, en = "База данных недоступна", "The database cannot be reached"
 
 
+class DiskFull(ServiceUnavailable):
+    """There is no room left for what was to be written; nothing of it was. It heals as soon as there is room."""
+
+    code, status = "INSUFFICIENT_STORAGE", 507
+    ru = "На диске сервера нет места. Администратору: освободите место, перезапуск не нужен. Затем повторите."
+    en = "The server's disk is full. Administrator: free some space, no restart is needed. Then try again."
+
+
 class AddressInUse(ReplyXError):
     """The server's address cannot be listened on."""
 

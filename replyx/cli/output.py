@@ -20,6 +20,7 @@ from replyx.errors import (
     BackupUnusable,
     ConfigError,
     DatabaseUnavailable,
+    DiskFull,
     NotFound,
     ReplyXError,
     SchemaOutdated,
@@ -31,6 +32,7 @@ from replyx.errors import (
 _CODES: dict[type[BaseException], ExitCode] = {
     ConfigError: ExitCode.EXIT_CONFIG,
     DatabaseUnavailable: ExitCode.EXIT_DATABASE,
+    DiskFull: ExitCode.EXIT_FAILED,
     NotFound: ExitCode.EXIT_NOT_FOUND,
     SchemaTooNew: ExitCode.EXIT_SCHEMA,
     SchemaOutdated: ExitCode.EXIT_SCHEMA,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from replyx.errors import (
     BadRequest,
+    DiskFull,
     FileTooLarge,
     InsufficientPermissions,
     MethodNotAllowed,
@@ -36,6 +38,9 @@ class UnknownRoute(NotFound):
 
     ru, en = "Такого адреса нет. Список адресов: /openapi.json", "No such address. They are listed in /openapi.json"
 
+
+#: What a file system says when nothing more goes in.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 #: What the router and the form parser say with bare statuses.
 _BY_STATUS: dict[int, type[ReplyXError]] = {
@@ -69,6 +74,8 @@ def told(error: Exception, language: str) -> Told:
     if isinstance(error, HTTPException):
         fallback = BadRequest if error.status_code < 500 else ReplyXError
         error = _BY_STATUS.get(error.status_code, fallback)()
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        error = DiskFull()
     if isinstance(error, ReplyXError) and error.status < 500:
         details = error.details_in(language)
         return Told(error.status, error.code, error.message(language), details, error.retry_after)

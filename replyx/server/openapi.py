@@ -197,7 +197,7 @@ def _statuses(endpoint: Endpoint) -> list[int]:
     """Statuses of refusals: what the fields of the route imply, and what it names itself."""
     found = {500, *endpoint.errors}
     if endpoint.limit is not Limit.NONE:
-        found |= {429, 503}
+        found |= {429, 503, 507}
     if endpoint.permission is not Permission.ANONYMOUS:
         found |= {401, 403}
     if "{" in endpoint.path:

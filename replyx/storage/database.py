@@ -20,9 +20,12 @@ import peewee
 from playhouse.db_url import parse as parse_url
 from playhouse.pool import PooledPostgresqlDatabase, PooledSqliteDatabase
 
-from replyx.errors import ConfigError, Conflict, DatabaseUnavailable, UniqueViolation
+from replyx.errors import ConfigError, Conflict, DatabaseUnavailable, DiskFull, UniqueViolation
 
 logger = logging.getLogger(__name__)
+
+#: What the databases' drivers call a full disk.
+_NO_ROOM = ("53100", "SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
 
 #: The database that table classes are bound to. One process has one; `Database` sets it.
 proxy = peewee.DatabaseProxy()
@@ -64,7 +67,7 @@ class Database:
         """Hold a connection for this thread; inside another `connection()` it is the same one.
 
         Raises:
-            DatabaseUnavailable: no connection could be had, or it broke.
+            DatabaseUnavailable: no connection could be had, or it broke. DiskFull: there is no room.
         """
         if not self.native.is_closed():
             yield
@@ -72,9 +75,7 @@ class Database:
         try:
             self._connect()
         except (peewee.DatabaseError, peewee.InterfaceError, ValueError) as error:
-            raise DatabaseUnavailable(
-                f"База данных недоступна: {_first_line(error)}", f"The database cannot be reached: {_first_line(error)}"
-            ) from error
+            raise _unavailable(error) from error
         try:
             with _translated():
                 yield
@@ -88,7 +89,7 @@ class Database:
         Raises:
             UniqueViolation: a natural key is taken. On PostgreSQL and SQLite alike.
             Conflict: the database refused the change for another rule.
-            DatabaseUnavailable: the connection broke; nothing was changed.
+            DatabaseUnavailable: the connection broke; nothing was changed. DiskFull: nor was it for lack of room.
         """
         stack = self._effects()
         if stack:
@@ -200,16 +201,35 @@ def _translated() -> Iterator[None]:
             "The database refused the change: it contradicts other data. Look again and repeat.",
         ) from error
     except (peewee.OperationalError, peewee.InterfaceError) as error:
-        raise DatabaseUnavailable(
-            f"База данных недоступна: {_first_line(error)}", f"The database cannot be reached: {_first_line(error)}"
-        ) from error
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> DatabaseUnavailable | DiskFull:
+    cause: BaseException | None = error
+    # SQLite undoes the transaction by itself when there is no room; what is heard of first is that it cannot be undone.
+    while cause is not None:
+        if _code_of(cause) in _NO_ROOM:
+            return DiskFull()
+        cause = cause.__context__
+    return DatabaseUnavailable(
+        f"База данных недоступна: {_first_line(error)}", f"The database cannot be reached: {_first_line(error)}"
+    )
+
+
+def _code_of(error: BaseException) -> str | None:
+    """The driver's own code: the server's message may be in any language, and may repeat a customer's words."""
+    driver = error.__context__
+    code: str | None = getattr(driver, "pgcode", None) or getattr(driver, "sqlite_errorname", None)
+    return code
 
 
 def _is_taken_key(error: peewee.IntegrityError) -> bool:
-    """By the driver's code: the server's message may be in any language, and may repeat a customer's words."""
-    driver = error.__context__
-    code = getattr(driver, "pgcode", None) or getattr(driver, "sqlite_errorname", None)
-    return code in ("23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID")
+    return _code_of(error) in (
+        "23505",
+        "SQLITE_CONSTRAINT_UNIQUE",
+        "SQLITE_CONSTRAINT_PRIMARYKEY",
+        "SQLITE_CONSTRAINT_ROWID",
+    )
 
 
 def _broken_rule(error: peewee.IntegrityError) -> str:

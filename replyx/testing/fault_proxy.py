@@ -52,9 +52,9 @@ class FaultProxy:
 
     def __init__(self, host: str, port: int) -> None:
         """Nothing is opened before the block is entered. The other side may start and stop as it likes."""
-        self._host, self._to = host, port
+        self.host, self.to = host, port
         self.fault = Fault()
-        #: Connections that were taken, and that are open.
+        #: Connections that were taken.
         self.taken = 0
         self.port = 0
         self._open: set[asyncio.StreamWriter] = set()
@@ -118,7 +118,7 @@ class FaultProxy:
             await _swallow_all(reader, writer)
             return
         try:
-            far_reader, far_writer = await asyncio.open_connection(self._host, self._to)
+            far_reader, far_writer = await asyncio.open_connection(self.host, self.to)
         except OSError:
             _break(writer)
             return

@@ -89,11 +89,14 @@ def carry_out(run: Run, tell: Callable[[str], object] = lambda _line: None) -> O
     return Outcome(verdict, time.monotonic() - start, blows, history.path)
 
 
-def start_load(machine: Machine, people: People, run: Run, kinds: list[Kind] | None = None) -> Load:
-    """The clients of a run, to be entered."""
+def start_load(
+    machine: Machine, people: People, run: Run, kinds: list[Kind] | None = None, through: int | None = None
+) -> Load:
+    """The clients of a run, to be entered. `through`: the port of a proxy before the server."""
+    url = f"http://127.0.0.1:{through}" if through else machine.url
 
     def stage(rest: Rest) -> Stage:
-        return Stage(machine.url, people, machine.history, run.seed, run.messages, rest)
+        return Stage(url, people, machine.history, run.seed, run.messages, rest)
 
     return Load(stage, kinds or default_kinds(run.customers))
 

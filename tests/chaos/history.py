@@ -40,7 +40,8 @@ class History:
     def flush(self) -> None:
         """Bring what was noted into the file."""
         with self._lock:
-            self._file.flush()
+            if not self._file.closed:
+                self._file.flush()
 
     def close(self) -> None:
         with self._lock:

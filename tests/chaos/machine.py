@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from replyx.testing.fault_proxy import FaultProxy
 from tests.chaos.history import History
 from tests.chaos.servers import Cluster, EmptyRedis
 from tests.chaos.supervisor import RESTART_SECONDS, Supervisor, Unit
@@ -39,11 +40,13 @@ class Plan:
     checkout: Path = REPOSITORY
     #: Settings beside those that the rig needs.
     settings: dict[str, str] = field(default_factory=dict)
-    #: Servers that ReplyX reaches through a port of somebody else's: `postgres`, `redis` → port.
-    detours: dict[str, int] = field(default_factory=dict)
+    #: Servers that ReplyX reaches through a proxy which can misbehave: `postgres`, `redis`.
+    proxied: tuple[str, ...] = ()
     restart_seconds: float = RESTART_SECONDS
-    #: Programs that stand before ReplyX's own: `faketime`, `prlimit` and their arguments.
-    wrapper: tuple[str, ...] = ()
+    #: Programs that stand before ReplyX's own, such as `prlimit` and its arguments; by role, `*` for all.
+    wrappers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Environment of single units beside what all have.
+    environments: dict[str, dict[str, str]] = field(default_factory=dict)
     data_dir: Path | None = None
 
 
@@ -58,6 +61,7 @@ class Machine:
         self.url = f"http://127.0.0.1:{free_port()}"
         self.cluster: Cluster | None = None
         self.redis: EmptyRedis | None = None
+        self.proxies: dict[str, FaultProxy] = {}
         self.llm_url = ""
         self.box = Box(folder)
         self.box.environment |= {
@@ -106,8 +110,10 @@ class Machine:
         """Start ReplyX and wait until it is ready."""
         for name in self.roles:
             role = name.split("-")[0]
-            command = [*self.plan.wrapper, sys.executable, "-m", "replyx", role]
-            self.supervisor.add(Unit(name, command, self.box.environment, self.folder))
+            wrapper = self.plan.wrappers.get(name, self.plan.wrappers.get("*", ()))
+            environment = self.box.environment | self.plan.environments.get(name, {})
+            command = [*wrapper, sys.executable, "-m", "replyx", role]
+            self.supervisor.add(Unit(name, command, environment, self.folder))
         self.wait_until_ready(60)
 
     def stop_product(self) -> dict[str, float]:
@@ -165,14 +171,15 @@ class Machine:
         if self.plan.layout == "processes":
             self.redis = EmptyRedis(self.folder)
             self.supervisor.add(self.redis.unit())
-            self.box.environment["REPLYX_REDIS__URL"] = self.redis.url(self.plan.detours.get("redis"))
+            self.box.environment["REPLYX_REDIS__URL"] = self.redis.url(self._port_of("redis", self.redis.port))
         if self.plan.database == "postgres":
             self.cluster = Cluster()
             self._stack.callback(self.cluster.remove)
             self.supervisor.add(self.cluster.unit())
             wait_until(self.cluster.works, 30, "PostgreSQL did not start")
             self.cluster.create_database("replyx")
-            self.box.environment["REPLYX_DATABASE__URL"] = self.cluster.url("replyx")
+            port = self._port_of("postgres", self.cluster.port)
+            self.box.environment["REPLYX_DATABASE__URL"] = self.cluster.url("replyx", port)
         if self.redis is not None:
             wait_until(self.redis.works, 10, "Redis did not start")
 
@@ -202,9 +209,13 @@ class Machine:
             # SQLite is migrated by whoever opens it.
             self.cli("db", "migrate")
         wait_until(self._llm_works, 20, "the model did not start")
-        if self.cluster is not None and "postgres" in self.plan.detours:
-            # Only now: what is set up is no part of the trial.
-            self.box.environment["REPLYX_DATABASE__URL"] = self.cluster.url("replyx", self.plan.detours["postgres"])
+
+    def _port_of(self, name: str, port: int) -> int:
+        """Where ReplyX finds a server: at its own port, or at that of a proxy before it."""
+        if name not in self.plan.proxied:
+            return port
+        self.proxies[name] = self._stack.enter_context(FaultProxy("127.0.0.1", port))
+        return self.proxies[name].port
 
     def _tear_down(self) -> None:
         self.supervisor.stop(seconds=15)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from replyx.errors import ConfigError, Conflict, DatabaseUnavailable, UniqueViolation
+from replyx.errors import ConfigError, Conflict, DatabaseUnavailable, DiskFull, UniqueViolation
 from replyx.storage.accounts import RevokedToken
 from replyx.storage.billing import LedgerEntry, LedgerTransfer
 from replyx.storage.database import Database, proxy
@@ -225,6 +225,26 @@ def test_the_ledger_refuses_to_be_changed(db: Database, table: str, statement: s
 
     with db.connection():
         assert db.native.execute_sql(f"SELECT amount FROM {table}").fetchall() == [(5,)]
+
+
+def test_a_full_disk_is_said_to_be_full_and_changes_nothing(db: Database) -> None:
+    with pytest.raises(DiskFull), db.transaction():
+        _fill_up(db)
+    with db.transaction():
+        assert RevokedToken.select().count() == 0
+
+
+def _fill_up(db: Database) -> None:
+    if not db.is_sqlite:
+        # PostgreSQL's own code of an extension of a file that found no room.
+        db.native.execute_sql("DO $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '53100'; END $$")
+    pages = db.native.execute_sql("PRAGMA page_count").fetchone()[0]
+    db.native.execute_sql(f"PRAGMA max_page_count = {pages}")
+    try:
+        for number in range(1000):
+            RevokedToken.create(jti=f"{number:064}", expires_at=number)
+    finally:
+        db.native.execute_sql("PRAGMA max_page_count = 1000000")
 
 
 def test_the_database_s_time_is_its_own_and_moves_on(db: Database) -> None:

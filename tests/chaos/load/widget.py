@@ -173,6 +173,8 @@ class Visitor:
             try:
                 async with asyncio.timeout(_SILENCE):
                     said = await socket.recv()
+                if not heard:
+                    self._note("connected")
             except TimeoutError:
                 if not self._unsent:
                     continue
