@@ -279,14 +279,19 @@ def _postgres(url: str, pool: int, timeout: float) -> Any:
             'Нет драйвера PostgreSQL. Выполните: pip install "replyx[postgres]"',
             'The PostgreSQL driver is missing. Run: pip install "replyx[postgres]"',
         ) from error
+    from replyx.storage.postgres_line import line_factories
+
     options = parse_url(url, unquote_user=True, unquote_password=True)
+    name = options.pop("database")
+    options["connect_timeout"] = max(2, int(timeout))
+    options["options"] = f"-c lock_timeout={int(timeout * 1000)} -c statement_timeout=30000 -c timezone=UTC"
+    asking = {**options, "dbname": name}
     return PooledPostgresqlDatabase(
-        options.pop("database"),
+        name,
         max_connections=pool,
         timeout=timeout,
         stale_timeout=300,
         autoconnect=False,
-        connect_timeout=max(2, int(timeout)),
-        options=f"-c lock_timeout={int(timeout * 1000)} -c statement_timeout=30000 -c timezone=UTC",
         **options,
+        **line_factories(asking, timeout),
     )

@@ -120,7 +120,7 @@ def come_to_rest(machine: Machine, load: Load) -> None:
 
 
 def _is_quiet(machine: Machine, load: Load) -> bool:
-    if load.serving or unsettled(machine.database_url):
+    if not load.is_idle or unsettled(machine.database_url):
         return False
     stored = heads(machine.database_url)
     return all(stored.get(dialog) == seen for dialog, seen in load.heads.items())

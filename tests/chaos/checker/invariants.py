@@ -13,7 +13,7 @@ from tests.chaos.checker.story import Story
 _OPEN = ("pending", "working")
 
 #: Words of the load's customers that call a person.
-_CALLS = re.compile("оператор")
+CALLS = re.compile("оператор")
 
 
 def accepted_once(story: Story, record: Record) -> Iterator[str]:
@@ -79,7 +79,7 @@ def _is_explained(dialog: int, seq: int, events: list[Row]) -> bool:
     """Whether a message without an answer called a person, found one called, or came into a person's hands."""
     if any(start <= seq <= end for start, end in _silences(events)):
         return True
-    if not _CALLS.search(events[seq - 1]["payload"]["message"]["text"]):
+    if not CALLS.search(events[seq - 1]["payload"]["message"]["text"]):
         return False
     state = ""
     for event in events[: seq + 1]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.chaos.checker import accounts, invariants
 from tests.chaos.checker.record import Record, read_record
+from tests.chaos.checker.recovery import answered
 from tests.chaos.checker.story import Story, read_story
 
 #: Seconds after the last fault within which all must be well again (I12).
@@ -78,7 +79,7 @@ def _figures(story: Story, record: Record) -> dict[str, float]:
     lost = sum(sent.key not in stored for sent in ok)
     doubled = sum(len(stored.get(sent.key, [])) > 1 for sent in story.sent.values())
     doubled += sum(count > 1 for count in invariants.answers_by_message(record).values())
-    waits = sorted(waits_for_answers(story))
+    waits = sorted(end - since for since, end in answered(story))
     return {
         "sent": len(story.sent),
         "accepted": len(ok),
@@ -94,15 +95,3 @@ def _figures(story: Story, record: Record) -> dict[str, float]:
         "wait p95": round(waits[int(len(waits) * 0.95)], 2) if waits else 0.0,
         "wait max": round(waits[-1], 2) if waits else 0.0,
     }
-
-
-def waits_for_answers(story: Story) -> Iterator[float]:
-    """Seconds from a message's acceptance to the next word of the assistant or a person in its dialog."""
-    for watch in story.watches.values():
-        waiting: list[float] = []
-        for event in watch.events:
-            if event.get("sender") == "user":
-                waiting.append(event["t"])
-            elif event.get("sender") in ("assistant", "operator"):
-                yield from (event["t"] - since for since in waiting)
-                waiting.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tests.chaos.checker.invariants import CALLS
 from tests.chaos.checker.story import Row, Story
 
 #: What is sent within so many seconds after a strike counts as cut short by it, too.
@@ -11,13 +12,13 @@ _AFTER = 0.5
 
 
 def answered(story: Story) -> list[tuple[float, float]]:
-    """When each message was sent, and when its customer had the answer; messages without one are left out."""
+    """When each message was sent, and when its customer had the answer; what calls a person waits for none."""
     sent_at: dict[str | None, float] = {sent.key: sent.at for sent in story.sent.values()}
     pairs: list[tuple[float, float]] = []
     for watch in story.watches.values():
         waiting: list[float] = []
         for event in watch.events:
-            if event.get("sender") == "user":
+            if event.get("sender") == "user" and CALLS.search(event["text"]) is None:
                 waiting.append(sent_at.get(event["key"], float(event["t"])))
             elif event.get("sender") in ("assistant", "operator"):
                 pairs += [(since, event["t"]) for since in waiting]

@@ -33,8 +33,9 @@ class Stage:
     begun: int = 0
     #: Messages whose fate their sender knows, or has given up asking.
     settled: int = 0
-    #: Operators who have a dialog in their hands.
+    #: Operators who have a dialog in their hands, and messages whose senders do not know what became of them.
     serving: int = 0
+    pending: set[str] = field(default_factory=set)
     #: Dialog id → the last event that its customer has seen.
     heads: dict[int, int] = field(default_factory=dict)
     #: Set once nothing new is to be said; clients then only catch up.
@@ -103,8 +104,15 @@ class Load:
         return dict(self.stage.heads) if self.stage else {}
 
     @property
-    def serving(self) -> int:
-        return self.stage.serving if self.stage else 0
+    def is_idle(self) -> bool:
+        """Whether nobody is in the middle of anything: every message has met its fate, nobody serves."""
+        stage = self.stage
+        return stage is None or (stage.begun == stage.settled and not stage.serving)
+
+    @property
+    def pending(self) -> set[str]:
+        """Messages whose senders do not know yet what became of them."""
+        return set(self.stage.pending) if self.stage else set()
 
     def wait_until_settled(self, count: int, seconds: float) -> None:
         """Return once `count` messages were settled; fails after `seconds` without a single one more."""

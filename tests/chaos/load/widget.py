@@ -90,6 +90,7 @@ class Visitor:
         key = f"{self._name}-{self._number}"
         text = f"{self._tenant.canary} вопрос {key}: {self._dice.choice(_QUESTIONS)}"
         self._acked[key] = asyncio.Event()
+        self._stage.pending.add(key)
         self._answered.clear()
         self._note("send", key=key, text=text)
         way = self._dice.random()
@@ -248,6 +249,7 @@ class Visitor:
 
     def _settle(self, key: str) -> None:
         self._stage.settled += 1
+        self._stage.pending.discard(key)
         self._acked[key].set()
 
 

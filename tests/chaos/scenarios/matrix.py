@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.chaos.scenarios import network, processes
+from tests.chaos.scenarios import network, processes, resources
 from tests.chaos.scenarios.table import entries
 
-__all__ = ["entries", "network", "processes"]
+__all__ = ["entries", "network", "processes", "resources"]

@@ -129,8 +129,7 @@ def process_stopped(asked: Asked) -> Finding:
                 made.machine.supervisor.send(name, signal.SIGSTOP)
                 time.sleep(3 if number % 2 else 15)
                 made.machine.supervisor.send(name, signal.SIGCONT)
-                made.machine.wait_until_ready(30)
-                made.more(10)
+                made.recover()
     return made.finding
 
 
@@ -145,8 +144,7 @@ def rolling_restart(asked: Asked) -> Finding:
                 if pid is not None:
                     slowest = max(slowest, made.machine.supervisor.wait_for_end(name, pid, 30))
                 wait_until(lambda n=name: made.machine.supervisor[n].pid, 10, "not started again")  # type: ignore[misc]
-                made.machine.wait_until_ready(30)
-                made.more(20)
+                made.recover()
     made.finding.expect("slowest end", round(slowest, 1), 10)
     story = made.story
     errors = story.rows["error"] + story.rows["fail"]

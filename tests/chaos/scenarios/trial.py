@@ -48,8 +48,10 @@ class Trial:
         self.load.wait_until_settled(self.load.settled + messages, seconds)
 
     def recover(self) -> None:
-        """Wait until all is ready, everything owed so far is answered, and a score of messages went well."""
+        """Wait until all is ready, what was being sent has arrived, what is owed is answered, and more goes well."""
+        before = self.load.pending
         self.machine.wait_until_ready(STUCK)
+        wait_until(lambda: not before & self.load.pending, STUCK, "messages do not arrive")
         newest = query(self.machine.database_url, "SELECT COALESCE(MAX(id), 0) AS n FROM replies")[0]["n"]
         owed = f"SELECT COUNT(*) AS n FROM replies WHERE state IN ('pending', 'working') AND id <= {newest}"
         wait_until(lambda: query(self.machine.database_url, owed)[0]["n"] == 0, STUCK, "answers are still owed")
