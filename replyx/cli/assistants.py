@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from replyx.cli.carrying import export_assistant, import_assistant
 from replyx.cli.commands import group
 from replyx.cli.flags import AsJson, Limit, Offset, WhichAssistant, Yes
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from replyx.assistants.views import AssistantView
 
 app = group("Assistants: prompt, model, channels, price.")
+app.command("export")(export_assistant)
+app.command("import")(import_assistant)
 
 Owner = Annotated[
     str | None,
