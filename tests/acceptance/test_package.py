@@ -62,7 +62,8 @@ def test_the_bundled_plugins_are_found_in_the_wheel(wheel: Path, box: Box) -> No
     rows = json.loads(box.run("plugins", "list", "--json").out)
 
     folder = box.folder / "installed" / "replyx" / "bundled_plugins"
-    expected = {(name, str(folder / f"{name}.py"), "loaded") for name in ("clamav", "manual", "stripe", "yookassa")}
+    names = ("clamav", "manual", "stripe", "tesseract", "yookassa")
+    expected = {(name, str(folder / f"{name}.py"), "loaded") for name in names}
     assert {(row["name"], row["where"], row["state"]) for row in rows} == expected
 
 
