@@ -269,7 +269,7 @@ def test_an_answer_under_way_at_the_end_is_written_once_after_the_next_start(sho
 
         wait_until(said, 30, "no answer came after the start")
     assert ended.code == 0, ended.err
-    assert said() == ["Two weeks."]
+    assert said() == ["Two weeks [1]."]
     assert [row["amount"] for row in _json(shop, "billing", "statement", "boss@example.com")] == [-5.0, 500.0]
     assert _json(shop, "billing", "verify")["ok"] is True
 

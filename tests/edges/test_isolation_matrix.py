@@ -63,6 +63,9 @@ class Caller:
 
     def refusal(self, permission: Permission) -> int:
         """What a stranger's thing must answer: not found, or before that what the caller may not do at all."""
+        if permission is Permission.ANONYMOUS:
+            # What a secret of its own opens: whoever does not send it finds nothing there.
+            return 404
         if permission is Permission.VISITOR:
             return 404 if self.level == "visitor" else 401
         if self.level in ("nobody", "visitor", "site") or permission is Permission.API_KEY:

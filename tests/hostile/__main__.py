@@ -17,6 +17,9 @@ from tests.hostile.corpus import corpus
 from tests.hostile.throwing import Elsewhere, Fate, throw_all
 from tests.support.clock import MovableClock
 
+#: Most memory of a reader, with what Python itself takes.
+_MOST_MIB = 700
+
 _ENDS = ("refused", "failed", "completed")
 
 
@@ -43,7 +46,7 @@ def main() -> int:
         f"the machine alone {machine.worst:.0f} ms, {machine.share_over(50):.3%}; still answers: {still_answers}\n"
     )
     odd = [fate for fate in fates if fate.outcome not in _ENDS or (fate.outcome == "failed" and not fate.reason)]
-    return int(bool(odd) or len(fates) != len(files) or not still_answers)
+    return int(bool(odd) or len(fates) != len(files) or not still_answers or peak > _MOST_MIB)
 
 
 def _tell(fates: list[Fate]) -> None:

@@ -30,7 +30,9 @@ async def list_all(call: Call) -> list[Json]:
         assistant = call.app.assistants.get(call.actor, call.query.assistant_id)
         return [gap.as_json() for gap in call.app.gaps.report(assistant, call.query.days, call.query.limit)]
 
-    return await call.app.call(look)
+    gaps = await call.app.call(look)
+    call.count_items(len(gaps))
+    return gaps
 
 
 async def solve(call: Call) -> Json:
