@@ -10,7 +10,7 @@ from replyx.dialogs.writing import OPEN_STATES, Writing
 from replyx.errors import ValidationFailed
 from replyx.storage.database import Database
 from replyx.storage.dialogs import Dialog, Message, Reply
-from replyx.types import SYSTEM, Handoff, HandoffReason, InboundMessage, Sender
+from replyx.types import SYSTEM, Channel, Handoff, HandoffReason, InboundMessage, Sender
 
 #: Longest customer message, in characters.
 MAX_TEXT = 8000
@@ -76,11 +76,14 @@ class Inbox:
 
     def _asks_for_person(self, text: str, dialog: Dialog) -> HandoffReason | None:
         """Why this message calls a person; None where it does not."""
-        if text in BUTTON_TEXTS:
+        is_button = text in BUTTON_TEXTS
+        if is_button and dialog.platform == Channel.TELEGRAM:
+            # There a button is a button; in the widget it says words that people type as well.
             return HandoffReason.BUTTON
         keywords = dialog.assistant.handoff_keywords
-        found = mentions_keyword(text, self._config.handoff.keywords if keywords is None else keywords)
-        return HandoffReason.KEYWORD if found else None
+        if mentions_keyword(text, self._config.handoff.keywords if keywords is None else keywords):
+            return HandoffReason.KEYWORD
+        return HandoffReason.BUTTON if is_button else None
 
     def _first_receipt(self, inbound: InboundMessage) -> Receipt | None:
         if inbound.external_id is None:

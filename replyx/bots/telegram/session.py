@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import threading
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -171,13 +172,18 @@ class Sessions:
     def __init__(self, guard: OutgoingUrls) -> None:
         self._guard = guard
         self._known: dict[tuple[Route, str], BotSession] = {}
+        self._lock = threading.Lock()
 
     def of(self, route: Route, purpose: str) -> BotSession:
         """The session of a route. `purpose` is `poll` or `send`. Raises AddressRefused, FetchFailed."""
         key = route, purpose
-        if key not in self._known:
-            self._known[key] = BotSession(route, self._guard)
-        return self._known[key]
+        known = self._known.get(key)
+        if known is not None:
+            return known
+        # Bots are made in threads. One that is made in vain has no connection yet; two in use would leave one unclosed.
+        made = BotSession(route, self._guard)
+        with self._lock:
+            return self._known.setdefault(key, made)
 
     async def close(self) -> None:
         """Close every connection."""
