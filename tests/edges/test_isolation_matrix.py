@@ -159,14 +159,22 @@ def _in_unknown_queries(caller: Caller, victims: list[Tenant]) -> Iterator[Attem
             yield Attempt("query:unknown", "GET", _own_url(endpoint, caller), 0, {"params": params})
 
 
+#: What is made for an assistant that the body names, beside its number.
+_OF_AN_ASSISTANT: dict[str, dict[str, Any]] = {
+    "/api/qa-knowledge": {"question": "Вопрос?", "answer": "Ответ"},
+    "/api/qa-knowledge/import": {"format": "json", "content": '[{"question": "Вопрос?", "answer": "Ответ"}]'},
+    "/api/knowledge/sites": {"url": "https://93.184.215.14/"},
+    "/api/knowledge/gaps/solve": {"gap": 1, "answer": "Ответ"},
+}
+
+
 def _in_bodies(caller: Caller, victims: list[Tenant]) -> Iterator[Attempt]:
     for victim in victims:
         for number in victim.ids["assistants"]:
-            pair = {"assistant_id": number, "question": "Вопрос?", "answer": "Ответ"}
             refused = caller.refusal(Permission.USER)
-            yield Attempt(
-                "POST /api/qa-knowledge body:assistant_id", "POST", "/api/qa-knowledge", refused, {"json": pair}
-            )
+            for path, rest in _OF_AN_ASSISTANT.items():
+                body = {"json": {"assistant_id": number, **rest}}
+                yield Attempt(f"POST {path} body:assistant_id", "POST", path, refused, body)
             form = {"data": {"assistant_id": str(number)}, "files": {"file": ("a.md", b"# Text\n\nSome words.\n")}}
             yield Attempt("form:assistant_id", "POST", "/api/documents/upload", refused, form)
         yield from _extra_keys(caller, victim)
