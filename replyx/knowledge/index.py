@@ -46,6 +46,8 @@ _AT_ONCE = 16
 _CANDIDATES = 24
 #: Rows whose words stand for a large assistant's.
 _SAMPLE = 10_000
+#: Waits between tries of mending: another process may be at the same files.
+_MEND_AGAIN_SECONDS = (1.0, 5.0, 30.0)
 
 
 class Searchable(Protocol):
@@ -177,15 +179,25 @@ class Index:
 
     def _mend(self, assistant_id: int, reset: bool) -> None:
         try:
-            if reset:
-                self.first.store.reset()
-            added = self.sync(assistant_id)
-            logger.info("the index was mended", extra={"assistant_id": assistant_id, "items": added})
-        except (IndexBroken, ReplyXError) as error:
-            logger.warning("the index cannot be mended", extra={"assistant_id": assistant_id, "reason": str(error)})
+            for seconds in (*_MEND_AGAIN_SECONDS, None):
+                if self._is_mended(assistant_id, reset) or seconds is None or self._closed.wait(seconds):
+                    break
         finally:
             with self._lock:
                 self._mending.discard(assistant_id)
+
+    def _is_mended(self, assistant_id: int, reset: bool) -> bool:
+        try:
+            if reset:
+                self.first.store.reset()
+            added = self.sync(assistant_id)
+        except (IndexBroken, ReplyXError) as error:
+            logger.warning("the index cannot be mended", extra={"assistant_id": assistant_id, "reason": str(error)})
+            # What was loaded without vectors would be kept else, and nothing would try again.
+            self.forget(assistant_id)
+            return False
+        logger.info("the index was mended", extra={"assistant_id": assistant_id, "items": added})
+        return True
 
     def _keep(self, assistant_id: int, revision: int, found: Searchable) -> None:
         with self._lock:
@@ -250,7 +262,7 @@ class Index:
             found, missing = self.second.known(assistant_id, entries)
         except IndexBroken as error:
             logger.warning("the second layer is broken", extra={"assistant_id": assistant_id, "reason": str(error)})
-            self.second.store.if_open(VectorStore.reset)
+            self.refine_soon([assistant_id])
             return {}
         if missing:
             self.refine_soon([assistant_id])

@@ -209,10 +209,22 @@ class Filling:
             while not _locked(file.fileno()):
                 if self._closed.wait(1.0):
                     return False
-            added = self._layer.sync(assistant_id, is_ended=self._closed.is_set)
+            added = self._sync(assistant_id)
         if added:
             logger.info("a layer was filled", extra={"assistant_id": assistant_id, "items": added})
         return not self._closed.is_set()
+
+    def _sync(self, assistant_id: int) -> int:
+        """Sync the layer, at the second failure with an empty table: the first may be a handle to an old one."""
+        for is_last in (False, True):
+            try:
+                return self._layer.sync(assistant_id, is_ended=self._closed.is_set)
+            except IndexBroken as error:
+                reason = {"table": self._layer.store.name, "reason": str(error)}
+                logger.warning("a layer cannot be read", extra=reason)
+                if is_last:
+                    self._layer.store.reset()
+        return self._layer.sync(assistant_id, is_ended=self._closed.is_set)
 
 
 def _locked(file: int) -> bool:

@@ -230,9 +230,9 @@ class VectorStore:
 
     def reset(self) -> None:
         """Throw the table away and begin with an empty one: the way out of broken files."""
-        with self._writing(refreshed=False):
-            with self._lock:
-                self._table = None
+        # Whoever would open the table meanwhile waits, or it would be made there and thrown away here.
+        with self._writing(refreshed=False), self._lock:
+            self._table = None
             folder = Path(self._uri) / f"{self.name}.lance"
             if "://" not in self._uri and folder.exists():
                 shutil.rmtree(folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import threading
@@ -21,7 +22,7 @@ from replyx.knowledge.index import Index
 from replyx.knowledge.knowledge import Knowledge
 from replyx.knowledge.layers import Layer
 from replyx.knowledge.processor import require_avx2
-from replyx.knowledge.vectors import Row, VectorStore
+from replyx.knowledge.vectors import IndexBroken, Row, VectorStore
 from replyx.knowledge.views import SearchResult
 from replyx.storage.database import Database
 from replyx.types import SYSTEM
@@ -214,6 +215,29 @@ def test_a_broken_index_stops_no_answer_and_comes_back_by_itself(
     _wait_for_rows(fresh, 4)
     assert _scored(_ask(shop.another_process(), shop, "Как вернуть товар?")) == before
     fresh.close()
+
+
+def test_an_index_that_is_asked_while_it_is_made_anew_is_neither_lost_nor_broken(tmp_path: Path) -> None:
+    store = VectorStore(str(tmp_path / "index"), tmp_path / "lock", "test", lambda: 4)
+    ended = threading.Event()
+    asked = threading.Thread(target=_ask_until, args=(store, ended))
+    asked.start()
+    try:
+        for _ in range(10):
+            store.reset()
+            store.add([Row(1, 1, 1, 1, [["слово"]], np.eye(4, dtype=np.float32)[0], b"\0" * 4)])
+    finally:
+        ended.set()
+        asked.join()
+
+    assert store.count() == 1
+
+
+def _ask_until(store: VectorStore, ended: threading.Event) -> None:
+    """Count rows all the time, as searches do; a handle of the old table may fail, the next one is of the new."""
+    while not ended.is_set():
+        with contextlib.suppress(IndexBroken):
+            store.count()
 
 
 def test_a_document_is_read_although_the_index_is_broken(shop: Library) -> None:
