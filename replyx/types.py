@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -83,6 +84,8 @@ class Actor:
     token_epoch: str | None = None
     #: Whose dialogs an operator answers; None for everyone else.
     owner_id: int | None = None
+    #: When the token that proved it is over; None where it was no token.
+    ends_at: datetime | None = field(default=None, compare=False)
 
     @property
     def tenant_id(self) -> int | None:

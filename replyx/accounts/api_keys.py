@@ -62,11 +62,7 @@ class ApiKeys:
         """
         if actor.role is Role.OPERATOR:
             raise InsufficientPermissions
-        plain = name.strip()
-        if not 1 <= len(plain) <= 100 or not plain.isprintable():
-            raise ValidationFailed.of(
-                "name", "Название: от 1 до 100 печатных знаков", "A name of 1 to 100 printable characters"
-            )
+        plain = _plain(name)
         key = PREFIX + secrets.token_urlsafe(32)
         with self._db.transaction():
             if ApiKey.select().where(ApiKey.user == actor.user_id).count() >= MOST_KEYS:
@@ -84,6 +80,24 @@ class ApiKeys:
         with self._db.connection():
             return [_view(row) for row in ApiKey.select().where(ApiKey.user == actor.user_id).order_by(ApiKey.id)]
 
+    def get(self, actor: Actor, key_id: int) -> ApiKeyView:
+        """Raises NotFound where the caller has no such key."""
+        with self._db.connection():
+            row = ApiKey.get_or_none((ApiKey.id == key_id) & (ApiKey.user == actor.user_id))
+        if row is None:
+            raise _no_key()
+        return _view(row)
+
+    def rename(self, actor: Actor, key_id: int, name: str) -> ApiKeyView:
+        """Raises NotFound: the caller has no such key. ValidationFailed: the name may not stand."""
+        plain = _plain(name)
+        with self._db.transaction():
+            own = (ApiKey.id == key_id) & (ApiKey.user == actor.user_id)
+            if ApiKey.update(name=plain).where(own).execute() != 1:
+                raise _no_key()
+            self._audit.record("api_key.changed", f"api_key:{key_id}", user_id=actor.user_id, name=plain)
+            return self.get(actor, key_id)
+
     def revoke(self, actor: Actor, key_id: int) -> None:
         """End a key; what it is writing at this moment ends by itself.
 
@@ -92,7 +106,7 @@ class ApiKeys:
         """
         with self._db.transaction():
             if ApiKey.delete().where((ApiKey.id == key_id) & (ApiKey.user == actor.user_id)).execute() != 1:
-                raise NotFound("Такого ключа нет", "No such key")
+                raise _no_key()
             self._audit.record("api_key.revoked", f"api_key:{key_id}", user_id=actor.user_id)
 
     def authenticate(self, key: str) -> Actor:
@@ -113,6 +127,19 @@ class ApiKeys:
             with self._db.transaction():
                 ApiKey.update(last_used_at=now).where(ApiKey.id == row.id).execute()
         return Actor(Role.OWNER, user_id=row.user_id)
+
+
+def _plain(name: str) -> str:
+    plain = name.strip()
+    if not 1 <= len(plain) <= 100 or not plain.isprintable():
+        raise ValidationFailed.of(
+            "name", "Название: от 1 до 100 печатных знаков", "A name of 1 to 100 printable characters"
+        )
+    return plain
+
+
+def _no_key() -> NotFound:
+    return NotFound("Такого ключа нет", "No such key")
 
 
 def _digest(key: str) -> str:

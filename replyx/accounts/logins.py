@@ -86,17 +86,17 @@ class Logins:
         """
         with self._db.connection():
             claims = self._tokens.read(access_token, TokenKind.ACCESS)
-            return self._actor(claims, claims.session)
+            return self._actor(claims, claims.session, claims.expires_at)
 
     def refresh(self, access_token: str) -> tuple[str, UserView]:
-        """A fresh token of the same session, whose end stays where it is; and the user.
+        """A fresh token of the same session, whose end stays where it is; and the user. Its sockets go on, too.
 
         Raises:
             TokenExpired: the session is `security.session_days` old. NotAuthenticated: as in `authenticate`.
         """
         with self._db.connection():
             claims = self._tokens.read(access_token, TokenKind.ACCESS)
-            actor = self._actor(claims, claims.session)
+            actor = self._actor(claims, claims.session, claims.expires_at)
             row = self._row(id_of(actor))
         return self._access_token(row.id, row.token_epoch, claims), UserView.of(row)
 
@@ -122,11 +122,13 @@ class Logins:
         if actor.user_id is None or not self.session_is_valid(actor):
             raise NotAuthenticated
         epoch = actor.token_epoch or self._row(actor.user_id).token_epoch
-        made_for = actor.token_id or ""
-        return self._tokens.issue(TokenKind.TICKET, str(actor.user_id), TICKET_SECONDS, ep=epoch, par=made_for)
+        made_for: dict[str, str | int] = {"par": actor.token_id or ""}
+        if actor.ends_at is not None:
+            made_for["until"] = int(actor.ends_at.timestamp())
+        return self._tokens.issue(TokenKind.TICKET, str(actor.user_id), TICKET_SECONDS, ep=epoch, **made_for)
 
     def authenticate_ticket(self, ticket: str) -> Actor:
-        """Who sends this ticket; it is used up. `token_id` of the actor is the access token's that it was made for.
+        """Who sends this ticket; it is used up. The actor is the access token's that it was made for, and ends with it.
 
         Raises:
             TokenExpired: it is older than a minute.
@@ -137,7 +139,9 @@ class Logins:
             made_for = str(claims.extra.get("par") or "")
             if made_for and self._tokens.is_revoked(made_for):
                 raise NotAuthenticated
-            actor = self._actor(claims, made_for or claims.jti)
+            until = claims.extra.get("until")
+            ends_at = datetime.fromtimestamp(until, UTC) if isinstance(until, int) else None
+            actor = self._actor(claims, made_for or claims.jti, ends_at)
             self._tokens.redeem_once(claims)
             return actor
 
@@ -175,6 +179,10 @@ class Logins:
             raise TokenExpired
         seconds = min(security.access_token_minutes * 60, left)
         ends = int(end.timestamp())
+        if earlier is not None:
+            # Sockets that were opened with an earlier token of the session go on.
+            until = int(now.timestamp()) + seconds
+            self._bus.publish(CONTROL, {"kind": "session_extended", "jti": session, "until": until})
         return self._tokens.issue(TokenKind.ACCESS, str(user_id), seconds, ep=epoch, sid=session, end=ends)
 
     def _end_of(self, claims: Claims) -> datetime:
@@ -182,14 +190,19 @@ class Logins:
         end = claims.extra.get("end")
         return datetime.fromtimestamp(end, UTC) if isinstance(end, int) else claims.expires_at
 
-    def _actor(self, claims: Claims, token_id: str) -> Actor:
+    def _actor(self, claims: Claims, token_id: str, ends_at: datetime | None) -> Actor:
         if not claims.subject.isascii() or not claims.subject.isdigit():
             raise NotAuthenticated
         row = User.get_or_none(User.id == int(claims.subject))
         if row is None or not may_enter(row) or row.token_epoch != claims.extra.get("ep"):
             raise NotAuthenticated("Вход завершён. Войдите снова.", "The session has ended. Log in again.")
         return Actor(
-            role_of(row), user_id=row.id, token_id=token_id, token_epoch=row.token_epoch, owner_id=row.owner_id
+            role_of(row),
+            user_id=row.id,
+            token_id=token_id,
+            token_epoch=row.token_epoch,
+            owner_id=row.owner_id,
+            ends_at=ends_at,
         )
 
     def _row(self, user_id: int) -> User:

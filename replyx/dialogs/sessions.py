@@ -118,7 +118,20 @@ class Sessions:
             dialog = Dialog.select(Dialog.id).where(Dialog.dialog_key == dialog_key).first()
         if dialog is None or dialog.id != claims.extra.get("did"):
             raise NotFound("Диалог не найден", "No such dialog")
-        return Actor(Role.VISITOR, dialog_id=dialog.id, token_id=claims.jti)
+        return _visitor(dialog.id, claims)
+
+    def authenticate_again(self, visitor_token: str, dialog_id: int) -> Actor:
+        """The visitor of a dialog that is known by its id, proven by a newer token.
+
+        Raises:
+            NotAuthenticated, TokenExpired: the token is not good. NotFound: it is another dialog's.
+        """
+        claims = self._tokens.read(visitor_token, TokenKind.VISITOR)
+        with self._db.connection():
+            same = (Dialog.id == dialog_id) & (Dialog.dialog_key == claims.subject)
+            if claims.extra.get("did") != dialog_id or not Dialog.select(Dialog.id).where(same).exists():
+                raise NotFound("Диалог не найден", "No such dialog")
+        return _visitor(dialog_id, claims)
 
     def _known(self, assistant_id: int, visitor_token: str | None) -> Dialog | None:
         if not visitor_token:
@@ -128,6 +141,10 @@ class Sessions:
         except NotAuthenticated:
             return None
         return Dialog.get_or_none((Dialog.dialog_key == claims.subject) & (Dialog.assistant == assistant_id))
+
+
+def _visitor(dialog_id: int, claims: Claims) -> Actor:
+    return Actor(Role.VISITOR, dialog_id=dialog_id, token_id=claims.jti, ends_at=claims.expires_at)
 
 
 def _cut(text: str | None, size: int) -> str | None:

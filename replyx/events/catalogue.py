@@ -30,6 +30,7 @@ def dialog_topic(dialog_id: int) -> str:
 TELEGRAM = "telegram"
 
 #: Topic of what every process must hear at once: `{"kind": "token_revoked", "jti"}`,
+#: `{"kind": "session_extended", "jti", "until"}` (seconds since 1970; whoever misses it closes sockets too early),
 #: `{"kind": "user_revoked", "user_id"}`, `{"kind": "assistant_changed", "assistant_id"}`,
 #: `{"kind": "dialog_deleted", "dialog_id"}`, `{"kind": "bot_changed", "assistant_id", "state"}`.
 CONTROL = "control"

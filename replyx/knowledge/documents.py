@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from replyx.clock import Clock
-from replyx.errors import NotFound, VirusDetected
+from replyx.errors import NotFound, ValidationFailed, VirusDetected
 from replyx.knowledge.corpus import Corpus
 from replyx.knowledge.formats import Format, sniff
 from replyx.knowledge.index import Index
@@ -129,6 +129,15 @@ class Documents:
 
     def get(self, actor: Actor, document_id: int) -> DocumentView:
         with self._db.connection():
+            return DocumentView.of(self._access(actor, document_id))
+
+    def rename(self, actor: Actor, document_id: int, filename: str) -> DocumentView:
+        """Give the document another label; answers cite it by that from now on."""
+        if not filename.strip():
+            raise ValidationFailed.of("filename", "Имя не может быть пустым", "The name may not be empty")
+        with self._db.transaction():
+            row = self._access(actor, document_id)
+            Document.update(filename=as_label(filename)).where(Document.id == row.id).execute()
             return DocumentView.of(self._access(actor, document_id))
 
     def delete(self, actor: Actor, document_id: int) -> None:

@@ -120,6 +120,14 @@ class Knowledge:
         """Raises NotFound where there is none of the actor's."""
         return self._documents.get(actor, document_id)
 
+    def rename_document(self, actor: Actor, document_id: int, filename: str) -> DocumentView:
+        """Give a document another label.
+
+        Raises:
+            NotFound: there is none of the actor's. ValidationFailed: the name is empty.
+        """
+        return self._documents.rename(actor, document_id, filename)
+
     def find_document(self, assistant_id: int, filename: str) -> DocumentView | None:
         """The newest document of that name that did not fail; whoever asks has been let to the assistant."""
         found = self._documents.newest_of(assistant_id, filename)

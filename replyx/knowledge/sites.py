@@ -40,6 +40,8 @@ LEASE_SECONDS = 120.0
 #: Sites of one assistant.
 _MAX_SITES = 50
 _HOUR = 3600.0
+#: When a site is due that is visited only when asked, in the database's milliseconds.
+_NEVER = 2**62
 #: Told while a visit goes on: pages seen so far.
 Tell = Callable[[int], None]
 
@@ -158,6 +160,16 @@ class Sites:
     def get(self, actor: Actor, site_id: int) -> SiteView:
         """Raises NotFound where there is none of the actor's."""
         with self._db.connection():
+            return SiteView.of(self._access(actor, site_id))
+
+    def update(self, actor: Actor, site_id: int, **changes: int) -> SiteView:
+        """Change `max_depth`, `max_pages` or `every_hours`; the next visit goes by them. Raises NotFound."""
+        with self._db.transaction():
+            row = self._access(actor, site_id)
+            if "every_hours" in changes and changes["every_hours"] != row.every_hours and row.synced_at is not None:
+                changes = {**changes, "due_at": self._due(changes["every_hours"])}
+            if changes:
+                Site.update(**changes).where(Site.id == row.id).execute()
             return SiteView.of(self._access(actor, site_id))
 
     def delete(self, actor: Actor, site_id: int) -> None:
@@ -290,8 +302,9 @@ class Sites:
             raise _Lost
 
     def _end(self, row: Site, status: str, counts: dict[str, int], error: ReplyXError | None) -> SiteView | None:
-        later = self._db.now_ms(row.every_hours * _HOUR) if row.every_hours else 2**62
         with self._db.transaction():
+            # As it is now: it may have been changed meanwhile, or be gone.
+            now = Site.get_or_none(Site.id == row.id)
             self._renew(
                 row,
                 status=status,
@@ -300,9 +313,13 @@ class Sites:
                 error_en=error.message_en if error else None,
                 synced_at=self._clock.now(),
                 lease_until=0,
-                due_at=later,
+                due_at=self._due(now.every_hours if now is not None else 0),
             )
             return SiteView.of(Site.get_by_id(row.id))
+
+    def _due(self, every_hours: int) -> Any:
+        """When the next visit is to be, from now on."""
+        return self._db.now_ms(every_hours * _HOUR) if every_hours else _NEVER
 
     def _access(self, actor: Actor, site_id: int) -> Site:
         query = Site.select().join(Assistant).where((Site.id == as_id(site_id)) & owned_by(actor))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -19,6 +19,8 @@ from replyx.server.context import RequestContext, context_of
 from replyx.server.front import Front
 from replyx.server.limits import Limit
 from replyx.types import Actor, Json, Role
+
+T = TypeVar("T")
 
 
 class Permission(StrEnum):
@@ -116,6 +118,11 @@ class Call:
         if self.attempt is not None:
             self.attempt.keep(answer)
 
+    def page_of(self, rows: Sequence[T]) -> Sequence[T]:
+        """The page that the query asks for, of a list so short that it is always read whole."""
+        self.count_items(len(rows))
+        return rows[self.query.offset : self.query.offset + self.query.limit]
+
     def count_items(self, total: int) -> None:
         """Say how many there are of what the answer shows a page of."""
         self.context.headers["X-Total-Count"] = str(total)
@@ -142,7 +149,7 @@ class Endpoint:
     idempotent: bool = False
     #: What success answers: a model of `answers.py`, or a list of one; None: nothing, or no JSON.
     answer: Any = None
-    #: Content types of what success answers where it is no JSON.
+    #: Further content types of what success answers, where it is, or may be asked to be, no JSON.
     media: tuple[str, ...] = ()
     #: Statuses of its refusals beside those that follow from the fields above.
     errors: tuple[int, ...] = ()

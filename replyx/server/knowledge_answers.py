@@ -13,6 +13,12 @@ class QaImport(Answer):
     unchanged: int
 
 
+class QaRow(Answer):
+    question: str
+    answer: str
+    tags: list[str]
+
+
 class GapExample(Answer):
     text: str
     dialog_id: int

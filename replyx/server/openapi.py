@@ -163,10 +163,11 @@ def _headers(endpoint: Endpoint) -> list[Json]:
 
 def _responses(endpoint: Endpoint, schemas: Json) -> Json:
     success: Json = {"description": "Success", "headers": _answer_headers(endpoint)}
+    content: Json = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in endpoint.media}
     if endpoint.answer is not None:
-        success["content"] = {"application/json": _content(endpoint, schemas)}
-    elif endpoint.media:
-        success["content"] = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in endpoint.media}
+        content["application/json"] = _content(endpoint, schemas)
+    if content:
+        success["content"] = content
     responses = {str(endpoint.status): success}
     for status in _statuses(endpoint):
         responses[str(status)] = {"$ref": f"#/components/responses/{status}"}
@@ -180,7 +181,7 @@ def _answer_headers(endpoint: Endpoint) -> Json:
     names = ["X-Request-ID"]
     if endpoint.limit is not Limit.NONE:
         names += ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
-    if getattr(endpoint.answer, "__origin__", None) is list:
+    if getattr(endpoint.answer, "__origin__", None) is list and not endpoint.media:
         names.append("X-Total-Count")
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from replyx.clock import Clock
 from tests.conftest import Configure
 from tests.support.house import House, open_house
 
@@ -19,13 +20,14 @@ def build(configure: Configure, sqlite_url: str) -> Iterator[Build]:
     """Opens houses on SQLite; limits are off where a test does not say otherwise."""
     with ExitStack() as stack:
 
-        def make(*, with_worker: bool = False, **environment: str) -> House:
+        def make(*, with_worker: bool = False, clock: Clock | None = None, **environment: str) -> House:
             settings = {
                 "REPLYX_DATABASE__URL": sqlite_url,
                 "REPLYX_SERVER__PORT": "0",
                 "REPLYX_LIMITS__ENABLED": "false",
             }
-            return stack.enter_context(open_house(configure(**{**settings, **environment}), with_worker=with_worker))
+            config = configure(**{**settings, **environment})
+            return stack.enter_context(open_house(config, with_worker=with_worker, clock=clock))
 
         yield make
 

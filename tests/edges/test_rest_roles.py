@@ -69,6 +69,7 @@ TABLE = {
         POST /api/documents/upload
         GET /api/documents
         GET /api/documents/{id:int}
+        PUT /api/documents/{id:int}
         DELETE /api/documents/{id:int}
         GET /api/qa-knowledge
         POST /api/qa-knowledge
@@ -78,6 +79,8 @@ TABLE = {
         GET /api/knowledge/search
         GET /api/api-keys
         POST /api/api-keys
+        GET /api/api-keys/{id:int}
+        PUT /api/api-keys/{id:int}
         DELETE /api/api-keys/{id:int}
         GET /api/documents/{id:int}/file
         GET /api/qa-knowledge/export
@@ -87,6 +90,7 @@ TABLE = {
         GET /api/knowledge/sites
         POST /api/knowledge/sites
         GET /api/knowledge/sites/{id:int}
+        PUT /api/knowledge/sites/{id:int}
         DELETE /api/knowledge/sites/{id:int}
         POST /api/knowledge/sites/{id:int}/visit
         GET /api/balance

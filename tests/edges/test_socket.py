@@ -226,6 +226,7 @@ def test_a_bad_frame_is_answered_in_the_contracts_form_and_the_socket_goes_on(ho
     assert "client_msg_id" not in socket.next()
     socket.send("__pong__")
     socket.send({"type": "auth", "token": "late"})
+    assert socket.next()["error"]["code"] == "NOT_AUTHENTICATED"
     socket.send({"type": "send_message", "text": "всё ещё здесь"})
     assert socket.next()["type"] == "new_message"
 

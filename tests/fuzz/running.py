@@ -49,12 +49,13 @@ class Result:
 
 
 def attacks(target: Target) -> list[Attack]:
-    """Two owners who must not see each other's things, an administrator, a visitor on a site, and one who logs out."""
+    """Two owners who must not see each other's things, an administrator, a visitor, a program, and one who logs out."""
     site = f"--header=Origin:{SITE}", f"--header=X-Site-Token:{target.site_token}"
     return [
-        Attack("owners", ["--exclude-path-regex=^/api/(admin|widget)", "--exclude-operation-id=auth_logout"]),
+        Attack("owners", ["--exclude-path-regex=^/(api/(admin|widget)|v1/)", "--exclude-operation-id=auth_logout"]),
         Attack("administrator", ["--include-path-regex=^/api/admin", _bearer(target.tokens["admin"])]),
         Attack("widget", ["--include-path-regex=^/api/widget", _bearer(target.visitor_token), *site]),
+        Attack("program", ["--include-path-regex=^/v1/", _bearer(target.api_key)], has_links=False),
         # Apart from the others: its own token ends with the first call.
         Attack("leaver", ["--include-operation-id=auth_logout", _bearer(target.tokens["leaver"])], has_links=False),
     ]
@@ -64,7 +65,7 @@ def carry_out(attack: Attack, target: Target, folder: Path, phases: Sequence[str
     """Do one run in `folder`, where its reports stay."""
     chosen = [phase for phase in phases if attack.has_links or phase != "stateful"]
     folder.mkdir(parents=True, exist_ok=True)
-    config = CONFIG.read_text(encoding="utf-8").replace("DIALOG_KEY", target.dialog_key)
+    config = CONFIG.read_text(encoding="utf-8").replace("DIALOG_KEY", target.dialog_key).replace("MODEL", target.model)
     if attack.name == "owners":
         target.write_identities(folder / "wfc.json", "anna", "boris")
         config += '\n[auth.wfc]\npath = "wfc.json"\npeers = ["anna", "boris"]\n'

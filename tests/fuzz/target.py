@@ -25,6 +25,9 @@ class Target:
     visitor_token: str
     dialog_key: str
     site_token: str
+    #: A program's key, and the name under which it knows the assistant.
+    api_key: str
+    model: str
 
     def write_identities(self, file: Path, *names: str) -> None:
         """A Web Fuzzing Commons file of these users."""
@@ -48,8 +51,11 @@ def start_target(box: Box) -> Target:
     with Api(url, tokens["anna"]) as anna:
         body = {"name": "Shop", "website_integration": True, "allowed_domains": ["shop.example"]}
         assistant = anna.post("/api/assistants", body, expect=201)
+        key = anna.post("/api/api-keys", {"name": "Program"}, expect=201)["key"]
     session = _session(url, assistant["site_token"])
-    return Target(url, tokens, session["visitor_token"], session["dialog_key"], assistant["site_token"])
+    with Api(url, key) as program:
+        model = program.get("/v1/models")["data"][0]["id"]
+    return Target(url, tokens, session["visitor_token"], session["dialog_key"], assistant["site_token"], key, model)
 
 
 def _user(box: Box, url: str, name: str, *flags: str) -> str:

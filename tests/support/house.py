@@ -13,6 +13,7 @@ import pytest
 
 from replyx.accounts.views import UserView
 from replyx.app import App, open_app
+from replyx.clock import Clock
 from replyx.config.settings import Config
 from replyx.server.serve import run_server
 from replyx.worker.running import run_worker
@@ -122,9 +123,9 @@ class House:
 
 
 @contextmanager
-def open_house(config: Config, *, with_worker: bool = False) -> Iterator[House]:
+def open_house(config: Config, *, with_worker: bool = False, clock: Clock | None = None) -> Iterator[House]:
     """A `House` that is gone when the block ends."""
-    app = open_app(config)
+    app = open_app(config, clock=clock)
     with ExitStack() as stack:
         stack.callback(app.close)
         anna = app.registration.register("anna@example.com", PASSWORD, "Анна", opening_balance=100_000)

@@ -34,6 +34,8 @@ class Tenant:
     sessions: list[Json]
     documents: list[int]
     qa: list[int]
+    site_id: int
+    key_id: int
 
     @property
     def ids(self) -> dict[str, list[Any]]:
@@ -45,11 +47,13 @@ class Tenant:
             "documents": self.documents,
             "qa-knowledge": self.qa,
             "users": [self.user.id],
+            "sites": [self.site_id],
+            "api-keys": [self.key_id],
         }
 
 
 def plant(house: House, name: str) -> Tenant:
-    """A tenant with two assistants, two dialogs, a document that was read and two prepared answers."""
+    """A tenant with two assistants, two dialogs, a document, two prepared answers, a web site and an API key."""
     word = f"canary{name}{secrets.token_hex(4)}"
     user = house.app.registration.register(
         f"{word}@example.com", PASSWORD, f"Имя {word}", f"Фамилия {word}", opening_balance=100_000
@@ -69,7 +73,10 @@ def plant(house: House, name: str) -> Tenant:
         owner, assistants[0]["id"], f"{word}.md", io.BytesIO(text.encode()), "text/markdown"
     )
     house.app.knowledge.ingest(document.id)
-    return Tenant(user, word, site, assistants, sessions, [document.id], [row["id"] for row in qa])
+    # A public address, which nobody visits here: that is a worker's.
+    read = house.app.knowledge.sites.add(owner, assistants[0]["id"], f"https://93.184.215.14/{word}")
+    key, _ = house.app.api_keys.create(owner, f"Ключ {word}")
+    return Tenant(user, word, site, assistants, sessions, [document.id], [row["id"] for row in qa], read.id, key.id)
 
 
 def _assistant(api: Api, word: str, n: int) -> Json:

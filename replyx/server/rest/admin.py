@@ -79,8 +79,7 @@ class Credit(Body):
 
 async def list_ai_tokens(call: Call) -> list[Json]:
     rows = await call.app.call(call.app.ai_tokens.list)
-    call.count_items(len(rows))
-    return [row.as_json() for row in rows]
+    return [row.as_json() for row in call.page_of(rows)]
 
 
 async def create_ai_token(call: Call) -> Json:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -9,7 +12,7 @@ from starlette.responses import FileResponse, Response
 
 from replyx.errors import BadRequest, FileTooLarge, ValidationFailed
 from replyx.server.attempts import digest_of_file
-from replyx.server.bodies import Id, Page, Query, bounded, checked
+from replyx.server.bodies import Body, Id, Page, Query, Text, bounded, checked
 from replyx.server.endpoint import Call
 from replyx.server.validation import issue_of
 from replyx.types import Json
@@ -20,6 +23,10 @@ _AROUND_FILE = 65_536
 
 class DocumentList(Page):
     assistant_id: Id | None = None
+
+
+class DocumentChanges(Body):
+    filename: Annotated[Text, Field(min_length=1, max_length=255)]
 
 
 class UploadFields(Query):
@@ -57,6 +64,11 @@ async def list_all(call: Call) -> list[Json]:
 
 async def show(call: Call) -> Json:
     document = await call.app.call(call.app.knowledge.get_document, call.actor, call.id)
+    return document.as_json(call.language)
+
+
+async def change(call: Call) -> Json:
+    document = await call.app.call(call.app.knowledge.rename_document, call.actor, call.id, call.body.filename)
     return document.as_json(call.language)
 
 

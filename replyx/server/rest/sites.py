@@ -15,12 +15,15 @@ class SiteList(Page):
     assistant_id: Id | None = None
 
 
-class NewSite(Body):
-    assistant_id: Id
-    url: Annotated[Text, Field(min_length=1, max_length=2000)]
+class SiteChanges(Body):
     max_depth: Annotated[int, Field(ge=0, le=20)] = 3
     max_pages: Annotated[int, Field(ge=1, le=5000)] = 200
     every_hours: Annotated[int, Field(ge=0, le=8760)] = 24
+
+
+class NewSite(SiteChanges):
+    assistant_id: Id
+    url: Annotated[Text, Field(min_length=1, max_length=2000)]
 
 
 async def list_all(call: Call) -> list[Json]:
@@ -36,6 +39,12 @@ async def create(call: Call) -> Json:
 
 async def show(call: Call) -> Json:
     site = await call.app.call(call.app.knowledge.sites.get, call.actor, call.id)
+    return site.as_json(call.language)
+
+
+async def change(call: Call) -> Json:
+    changes = call.body.model_dump(exclude_unset=True)
+    site = await call.app.call(call.app.knowledge.sites.update, call.actor, call.id, **changes)
     return site.as_json(call.language)
 
 

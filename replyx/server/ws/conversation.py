@@ -13,8 +13,10 @@ from replyx.server.errors import error_frame, told
 from replyx.server.front import Front
 from replyx.server.limits import Limit
 from replyx.server.ws.connection import Connection
+from replyx.server.ws.entrance import prove_again
 from replyx.server.ws.frames import (
     PONG,
+    Auth,
     ClientFrame,
     Read,
     Resume,
@@ -100,6 +102,16 @@ class Conversation:
             await app.call(app.dialogs.mark_read, self._actor, connection.dialog_id, frame.seq)
         elif isinstance(frame, Resume):
             await self._front.hub.resume(connection, frame.last_seq)
+        elif isinstance(frame, Auth):
+            await self._prove_again(frame.token)
+
+    async def _prove_again(self, token: str) -> None:
+        """Live on as long as a newer token. One that is no good is told, and changes nothing."""
+        app = self._front.app
+        try:
+            self._actor = self._connection.actor = await app.call(prove_again, app, self._actor, token)
+        except (NotAuthenticated, NotFound) as error:
+            self._connection.push(written(error_frame(error, self._language)))
 
     def _send_message(self, frame: SendMessage) -> Json | None:
         """Store a message; answers its event only where this socket will not be given it in turn. In a thread."""

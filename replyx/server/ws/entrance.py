@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from replyx.app import App
@@ -39,13 +40,8 @@ def enter(app: App, hub: Hub, name: str, token: str, origin: str | None, own_ori
         InsufficientPermissions: the page's origin is refused.
     """
     by_id = name.isascii() and name.isdigit() and len(name) <= _LONGEST_ID
-    try:
+    with _refusals_noted(app):
         actor = _user(app, token) if by_id else app.sessions.authenticate(token, name)
-    except TokenExpired:
-        raise
-    except NotAuthenticated:
-        app.accounts.audit.refuse("auth.refused", "socket")
-        raise
     dialog = app.dialogs.get(actor, int(name) if by_id else actor.dialog_id or 0)
     foreign = None if origin is None or origin in own_origins else origin
     if actor.role is Role.VISITOR:
@@ -61,6 +57,33 @@ def enter(app: App, hub: Hub, name: str, token: str, origin: str | None, own_ori
         hub.release(topic)
         raise
     return Entry(actor, dialog.id, dialog.assistant_id, Channel(dialog.platform), topic, head, foreign)
+
+
+def prove_again(app: App, actor: Actor, token: str) -> Actor:
+    """The same user or visitor as `actor`, by a newer token: the socket lives as long as that one.
+
+    Raises:
+        NotAuthenticated, TokenExpired: the token is no good, or another's. NotFound: another dialog's.
+    """
+    with _refusals_noted(app):
+        if actor.role is Role.VISITOR:
+            return app.sessions.authenticate_again(token, actor.dialog_id or 0)
+        again = _user(app, token)
+        if again.user_id != actor.user_id:
+            raise NotAuthenticated
+        return again
+
+
+@contextmanager
+def _refusals_noted(app: App) -> Iterator[None]:
+    """Write into the audit log who tried to get in; what was good a while ago tries nothing."""
+    try:
+        yield
+    except TokenExpired:
+        raise
+    except NotAuthenticated:
+        app.accounts.audit.refuse("auth.refused", "socket")
+        raise
 
 
 def _user(app: App, token: str) -> Actor:

@@ -16,7 +16,7 @@ PING, PONG = "__ping__", "__pong__"
 
 
 class Auth(Body):
-    """The first frame, where the URL has no token."""
+    """The first frame, where the URL has no token; later: a newer token, with which the socket lives on."""
 
     token: Annotated[str, Field(max_length=4096)]
 

@@ -13,7 +13,7 @@ from replyx.errors import ReplyXError
 from replyx.server.repeating import repeat
 from replyx.server.ws.connection import MOST_BYTES, Connection
 from replyx.server.ws.frames import PING, written
-from replyx.server.ws.revocation import REVOCATION_SECONDS, Revocation
+from replyx.server.ws.revocation import REVOCATION_SECONDS, Revocation, end_if_over
 from replyx.server.ws.topic import Topic
 
 logger = logging.getLogger(__name__)
@@ -167,9 +167,10 @@ class Hub:
 
     async def _tick(self) -> None:
         """The one timer of all sockets."""
-        now = asyncio.get_running_loop().time()
+        now, moment = asyncio.get_running_loop().time(), self._app.clock.now()
         for connection in tuple(self._connections):
             attend(connection, now)
+            end_if_over(connection, moment)
         await self._drop_idle_topics(now)
 
     async def _drop_idle_topics(self, now: float) -> None:

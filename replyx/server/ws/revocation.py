@@ -1,4 +1,4 @@
-"""Ending live sockets whose right has ended: logged out, disabled, deleted, a domain taken from the list.
+"""Ending live sockets whose right has ended: logged out, expired, disabled, deleted, a domain taken from the list.
 
 The control topic tells of it at once. What another process without a common bus did (the command line beside
 `replyx up`) is seen in the record within two seconds.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from replyx.app import App
@@ -77,6 +79,9 @@ class Revocation:
             for connection in self._hub.connections:
                 if connection.actor is not None and _is_meant(connection.actor, news):
                     connection.close(4401, "NOT_AUTHENTICATED")
+        elif kind == "session_extended":
+            for connection in self._hub.connections:
+                _extend(connection, str(news["jti"]), datetime.fromtimestamp(int(news["until"]), UTC))
         elif kind == "bus_resumed":
             self._hub.compare_soon()
 
@@ -121,6 +126,19 @@ class Revocation:
         return origin is None or (
             isinstance(state, AssistantView) and self._app.assistants.origin_allowed(state, origin, ())
         )
+
+
+def end_if_over(connection: Connection, now: datetime) -> None:
+    """Close a socket whose token is over and was not followed by a newer one; `now` is the time of day."""
+    actor = connection.actor
+    if actor is not None and actor.ends_at is not None and actor.ends_at <= now:
+        connection.close(4401, "TOKEN_EXPIRED")
+
+
+def _extend(connection: Connection, session: str, until: datetime) -> None:
+    actor = connection.actor
+    if actor is not None and not connection.is_visitor and actor.token_id == session and actor.ends_at is not None:
+        connection.actor = replace(actor, ends_at=max(until, actor.ends_at))
 
 
 def _is_meant(actor: Actor, news: Json) -> bool:

@@ -102,6 +102,7 @@
     #polls = 0; // since polling began; 0: not polling
     #isBusy = false; // a request that must not run twice at once
     #saidTyping = 0;
+    #askedAt = 0; // for the session
 
     /** @param {LineListener} listener */
     constructor(listener) {
@@ -148,6 +149,7 @@
     async #open() {
       if (this.#isBusy) return;
       this.#isBusy = true;
+      this.#askedAt = Date.now();
       try {
         const page_url = (location.origin + location.pathname).slice(0, 500);
         const session = /** @type {WidgetSession} */ (await this.#call('/api/widget/sessions', { 'X-Site-Token': siteToken || '' },
@@ -325,8 +327,15 @@
 
     #watch() {
       const socket = this.#socket;
-      if (!socket || this.state !== 'online') return;
+      if (this.state !== 'online') return;
       const now = Date.now();
+      if (now - this.#askedAt > 6 * 3600_000) {
+        // No token ends within a day; the next one comes with a new line.
+        this.#socket = null;
+        socket?.close();
+        return void this.#open();
+      }
+      if (!socket) return;
       const isStuck = [...this.outgoing.values()].some((item) => !item.failed && now - item.at > 10_000);
       if (!isStuck && now - this.#heardAt < 65_000) return;
       // The socket looks open and carries nothing, as some proxies have it.
