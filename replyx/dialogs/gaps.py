@@ -24,7 +24,7 @@ from replyx.storage.fields import to_ms
 from replyx.types import Actor, EngineName, Json, Outcome, Sender
 
 #: Dialogs, newest first, that are looked through, and different questions that are grouped.
-_MAX_DIALOGS, _MAX_QUESTIONS = 1000, 300
+_MAX_DIALOGS, MOST_GAPS = 1000, 300
 #: How far above the threshold an answer is still doubtful.
 _DOUBT = 0.1
 _MAX_EXAMPLES = 5
@@ -91,7 +91,7 @@ class Gaps:
         by_key: dict[str, list[Miss]] = {}
         for miss in misses:
             by_key.setdefault(key_of(miss.question), []).append(miss)
-        sets = list(by_key.values())[:_MAX_QUESTIONS]
+        sets = list(by_key.values())[:MOST_GAPS]
         grouped = self._knowledge.group_questions([same[0].question for same in sets])
         groups = [[sets[place] for place in places] for places in grouped]
         groups.sort(key=lambda group: (sum(map(len, group)), group[0][0].message_id), reverse=True)
@@ -103,7 +103,7 @@ class Gaps:
         Raises:
             NotFound: there is no such gap any more, or it has no draft and no answer is given.
         """
-        gap = next((one for one in self.report(assistant, days, _MAX_QUESTIONS) if one.id == gap_id), None)
+        gap = next((one for one in self.report(assistant, days, MOST_GAPS) if one.id == gap_id), None)
         if gap is None:
             raise NotFound("Такого пробела нет: он уже закрыт, или номер другой", "There is no such gap any more")
         draft = gap.draft

@@ -83,6 +83,25 @@ def test_a_second_visit_asks_for_changes_alone(library: Library, shop: Pages) ->
     assert len(_names(library)) == 3
 
 
+def test_how_a_site_is_read_can_be_changed(library: Library, shop: Pages) -> None:
+    site, sites = _visit(library, url=shop.url), library.knowledge.sites
+
+    def due_at(**changes: int) -> int:
+        sites.update(library.owner, site.id, **changes)
+        with library.db.connection():
+            return int(Site.get_by_id(site.id).due_at)
+
+    in_a_day, in_an_hour, never = due_at(max_pages=1), due_at(every_hours=1), due_at(every_hours=0)
+    second = _visit(library, site)
+
+    assert in_an_hour < in_a_day < never
+    assert (second.every_hours, second.max_pages, second.max_depth) == (0, 1, site.max_depth)
+    assert second.counts["seen"] == 1
+    assert due_at() == never
+    with pytest.raises(NotFound):
+        sites.update(Actor(Role.OWNER, user_id=10**6), site.id, max_pages=3)
+
+
 def test_pages_that_are_gone_are_forgotten_and_those_that_fail_are_kept(library: Library, shop: Pages) -> None:
     first = _visit(library, url=shop.url)
     shop.status["/returns"], shop.status["/delivery"] = 404, 503

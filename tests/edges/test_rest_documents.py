@@ -41,6 +41,9 @@ def test_a_document_is_uploaded_read_listed_searched_and_deleted(both: House, no
     assert found["results"][0]["document_id"] == sent["id"]
     assert set(found["results"][0]) == {"text", "score", "document_id", "filename", "page", "heading", "qa_id"}
     assert found["answerable"] is True
+    assert api.put(path, {"filename": "/a/b/правила\u202e.md"}) == {**done, "filename": "правила.md"}
+    again = api.get(f"/api/knowledge/search?assistant_id={assistant['id']}&q=За сколько дней вернуть товар?")
+    assert again["results"][0]["filename"] == "правила.md"
     both.api(both.boris).request("GET", path, expect=404)
     both.api(both.boris).request("DELETE", path, expect=404)
     api.delete(path)

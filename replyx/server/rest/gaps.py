@@ -6,17 +6,17 @@ from typing import Annotated
 
 from pydantic import Field
 
-from replyx.server.bodies import Body, Id, Query, Text
+from replyx.dialogs.gaps import MOST_GAPS
+from replyx.server.bodies import Body, Id, Page, Text
 from replyx.server.endpoint import Call
 from replyx.types import Json
 
 Days = Annotated[int, Field(ge=1, le=3650)]
 
 
-class GapList(Query):
+class GapList(Page):
     assistant_id: Id
     days: Days = 30
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
 class Solution(Body):
@@ -28,11 +28,9 @@ class Solution(Body):
 async def list_all(call: Call) -> list[Json]:
     def look() -> list[Json]:
         assistant = call.app.assistants.get(call.actor, call.query.assistant_id)
-        return [gap.as_json() for gap in call.app.gaps.report(assistant, call.query.days, call.query.limit)]
+        return [gap.as_json() for gap in call.page_of(call.app.gaps.report(assistant, call.query.days, MOST_GAPS))]
 
-    gaps = await call.app.call(look)
-    call.count_items(len(gaps))
-    return gaps
+    return await call.app.call(look)
 
 
 async def solve(call: Call) -> Json:
