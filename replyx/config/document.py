@@ -28,6 +28,7 @@ def render_markdown() -> str:
         "Settings come from, later ones winning: the defaults below, `replyx.toml` (`--config PATH`, else",
         "`REPLYX_CONFIG`, `./replyx.toml`, `/etc/replyx/replyx.toml`), the environment, flags. A secret may stand",
         'in a file of its own: `url_file = "/run/secrets/db"` in place of `url`, or `REPLYX_DATABASE__URL_FILE`.',
+        'In the environment a list is written `a, b` or `["a", "b"]`.',
         "`replyx config show` prints what is in force and where it came from, `replyx config check` what is wrong.",
         "",
         "This page is written from the table in `replyx/config/settings.py` by `make docs`; a test compares them.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import sys
 import tomllib
@@ -167,10 +168,20 @@ def _from_text(row: Setting, text: str, where: str) -> Any:
         if row.type is bool:
             return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.strip().lower()]
         if row.type == list[str]:
-            return [part.strip() for part in text.split(",") if part.strip()]
+            return _list_of(text)
         return row.type(text)
     except (ValueError, KeyError) as error:
         raise _wrong(row, text, where) from error
+
+
+def _list_of(text: str) -> list[str]:
+    """`a, b` or, as `replyx.toml` and the documentation write it, `["a", "b"]`. Raises ValueError."""
+    if not text.strip().startswith("["):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    found = json.loads(text)
+    if not all(isinstance(part, str) for part in found):
+        raise ValueError(text)
+    return list(found)
 
 
 def _read_secret(path: str, where: str) -> str:

@@ -103,6 +103,8 @@ def test_a_mistake_in_the_file_is_named_with_its_place(file: Path, text: str, sa
         ("REPLYX_SERVER__PORT", "eighty", "REPLYX_SERVER__PORT: expected int, got 'eighty'"),
         ("REPLYX_SERVER__DOCS", "maybe", "REPLYX_SERVER__DOCS: expected bool, got 'maybe'"),
         ("REPLYX_DATABASE__TIMEOUT", "nan", "outside ≥ 0.1"),
+        ("REPLYX_SERVER__TRUSTED_PROXIES", "[10.0.0.1]", "expected list of strings, got '[10.0.0.1]'"),
+        ("REPLYX_SERVER__TRUSTED_PROXIES", "[1]", "expected list of strings, got '[1]'"),
         ("REPLYX_DATABASE__POOL", "1", "database.pool = 1: outside 2…500"),
         ("REPLYX_SERVER__PROT", "80", "variable REPLYX_SERVER__PROT. Did you mean REPLYX_SERVER__PORT?"),
         ("REPLYX_DATABASE__URL_FILE", "/no/such/file", "/no/such/file cannot be read: No such file or directory"),
@@ -120,10 +122,14 @@ def test_the_environment_s_words_become_values(file: Path) -> None:
         REPLYX_LIMITS__ENABLED="False",
         REPLYX_SERVER__TRUSTED_PROXIES="10.0.0.1, 10.0.0.2,",
         REPLYX_DATABASE__TIMEOUT="2",
+        REPLYX_BILLING__RETURN_URLS='["https://a.example", "https://b.example"]',
+        REPLYX_HANDOFF__KEYWORDS="[]",
     )
 
     assert (config.server.docs, config.limits.enabled, config.database.timeout) == (False, False, 2.0)
     assert config.server.trusted_proxies == ["10.0.0.1", "10.0.0.2"]
+    assert config.billing.return_urls == ["https://a.example", "https://b.example"]
+    assert config.handoff.keywords == []
 
 
 def test_other_variables_of_ours_are_left_alone(file: Path) -> None:
