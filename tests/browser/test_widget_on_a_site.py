@@ -18,6 +18,10 @@ _HOURS = "Когда открыт склад в Твери?"
 _STORED = "return [localStorage.length, sessionStorage.length, document.cookie]"
 
 
+#: The visitor's token.
+_KEPT = "return JSON.parse(Object.values(localStorage)[0]).token"
+
+
 def test_the_widget_weighs_at_most_12_kilobytes_on_the_wire(appliance: Appliance) -> None:
     with Api(appliance.url) as anyone:
         answer = anyone.request("GET", "/widget.js", expect=200, headers={"Accept-Encoding": "gzip"})
@@ -78,6 +82,29 @@ def test_another_sites_visitor_talks_and_finds_the_conversation_again(
     widget.element(".launch").click()
 
     browser.wait(lambda: widget.messages == said, "the same conversation")
+
+
+def test_a_page_that_stays_open_gets_a_newer_token_and_the_conversation_goes_on(
+    appliance: Appliance, site: Site, browse: Browse, tmp_path: Path
+) -> None:
+    assistant = appliance.make_assistant(allowed_domains=[site.domain])
+    appliance.teach_hours(assistant, tmp_path)
+    site.embed(appliance.url, assistant["site_token"])
+    browser = browse()
+    widget = Widget(browser)
+    browser.goto(site.url)
+    widget.element(".launch").click()
+    widget.ask(_HOURS)
+    kept = browser.js(_KEPT)
+
+    browser.js("const now = Date.now; Date.now = () => now() + 7 * 3600_000")
+
+    browser.wait(lambda: browser.js(_KEPT) != kept, "a newer token")
+    widget.ask(_HOURS)
+    assert len(widget.of("user")) == 2
+    with appliance.api() as api:
+        assert api.get(f"/api/dialogs?assistant_id={assistant['id']}")["total"] == 1
+    assert browser.complaints() == []
 
 
 def test_a_site_that_is_not_allowed_is_told_so_in_words(appliance: Appliance, site: Site, browse: Browse) -> None:

@@ -102,7 +102,7 @@
     #polls = 0; // since polling began; 0: not polling
     #isBusy = false; // a request that must not run twice at once
     #saidTyping = 0;
-    #askedAt = 0; // for the session
+    #askedAt = 0;
 
     /** @param {LineListener} listener */
     constructor(listener) {
@@ -327,10 +327,10 @@
 
     #watch() {
       const socket = this.#socket;
-      if (this.state !== 'online') return;
       const now = Date.now();
-      if (now - this.#askedAt > 6 * 3600_000) {
-        // No token ends within a day; the next one comes with a new line.
+      if (this.state !== 'online') return;
+      if (now - this.#askedAt > 2e7) {
+        // A newer token, before the old one ends.
         this.#socket = null;
         socket?.close();
         return void this.#open();
