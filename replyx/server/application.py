@@ -10,11 +10,13 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import WebSocketRoute
+from starlette.types import Receive, Scope, Send
 
 from replyx.app import App
 from replyx.errors import ReplyXError
+from replyx.server.context import RequestContext
 from replyx.server.dispatch import starlette_routes
-from replyx.server.errors import answer_error
+from replyx.server.errors import UnknownRoute, answer_error, error_response
 from replyx.server.front import Front
 from replyx.server.limits import Limits
 from replyx.server.middleware import Envelope
@@ -53,4 +55,16 @@ def make_application(app: App, origins: Origins) -> Starlette:
     )
     # Redirects would be built from the Host header.
     made.router.redirect_slashes = False
+    made.router.default = _nowhere
     return made
+
+
+async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+    """What no route has: for sockets an answer to the handshake in the form that HTTP has everywhere."""
+    if scope["type"] == "websocket":
+        context = RequestContext.of(scope["headers"])
+        answer = error_response(UnknownRoute(), context.language)
+        answer.headers.update(context.answer_headers())
+        await answer(scope, receive, send)
+    else:
+        raise HTTPException(404)

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with a bound that it lacks: how large a request's head may be, and how long it may take."""
+"""uvicorn's HTTP protocol, with bounds of a request's head, and the contract's form where it is no HTTP."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from replyx.errors import BadRequest
+from replyx.server.context import RequestContext
+from replyx.server.errors import error_response
+
 #: Bytes of a request line and headers; browsers and proxies stay far below.
 MOST_HEAD_BYTES = 65_536
 
 #: Seconds from the first byte of a connection or a request to the end of its head.
 HEAD_SECONDS = 30.0
+
+
+_NO_HTTP = ("Запрос не разобрать: это не HTTP", "The request cannot be read: it is no HTTP")
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -50,6 +57,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
         # What comes next on this connection is another head; until its first byte the keep-alive timer watches.
         self._in_head = True
+
+    def send_400_response(self, msg: str) -> None:
+        # There is no request, so nobody knows its language.
+        answer = error_response(BadRequest(_NO_HTTP[0], _NO_HTTP[1]), "ru")
+        headers = {**RequestContext.of(()).answer_headers(), "Connection": "close", "Cache-Control": "no-store"}
+        lines = [b"%s: %s" % row for row in answer.raw_headers]
+        lines += [f"{name}: {value}".encode() for name, value in headers.items()]
+        self.transport.write(b"\r\n".join([b"HTTP/1.1 400 Bad Request", *lines, b"", bytes(answer.body)]))
+        self.transport.close()
 
     def _await_head(self) -> None:
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._give_up)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
+import json
+import re
 import socket
 import time
 from pathlib import Path
@@ -38,9 +41,13 @@ _CASES: dict[str, tuple[bytes, bytes]] = {
 }  # fmt: skip
 
 
-def _first_bytes(house: House, sent: bytes) -> bytes:
+def _connected(house: House) -> socket.socket:
     parts = urlsplit(house.url)
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10) as raw:
+    return socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10)
+
+
+def _first_bytes(house: House, sent: bytes) -> bytes:
+    with _connected(house) as raw:
         try:
             raw.sendall(sent)
             return raw.recv(200)
@@ -60,6 +67,23 @@ def test_each_ends_soon_and_the_server_goes_on(house: House) -> None:
     assert _resident_kib() - before < 64 * 1024
 
 
+def test_what_is_no_http_is_told_so_in_the_contracts_form(house: House) -> None:
+    answer = http.client.HTTPResponse(sock := _connected(house))
+    sock.sendall(_START + b"X-A: a\0b\r\n\r\n")
+    answer.begin()
+
+    assert answer.status == 400
+    assert (answer.headers["Content-Type"], answer.headers["Connection"]) == ("application/json", "close")
+    assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-ID"])
+    assert json.loads(answer.read())["error"] == {
+        "code": "BAD_REQUEST",
+        "message": "Запрос не разобрать: это не HTTP",
+        "details": {},
+    }
+    answer.close()
+    sock.close()
+
+
 def test_large_bodies_right_behind_their_head_are_no_large_head(house: House) -> None:
     body = b'{"email": "' + b"a" * (MOST_HEAD_BYTES * 3) + b'", "password": "x"}'
 
@@ -70,8 +94,7 @@ def test_large_bodies_right_behind_their_head_are_no_large_head(house: House) ->
 
 def test_requests_in_one_connection_each_have_their_own_head(house: House) -> None:
     header = b"X-A: " + b"a" * 40_000 + b"\r\n"
-    parts = urlsplit(house.url)
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10) as raw:
+    with _connected(house) as raw:
         for _ in range(4):
             raw.sendall(_START + header)
             raw.sendall(b"\r\n")

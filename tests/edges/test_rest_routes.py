@@ -142,6 +142,15 @@ def test_the_description_can_be_switched_off(build: Build) -> None:
     build(REPLYX_SERVER__DOCS="false").api().request("GET", "/openapi.json", expect=404)
 
 
-def test_sockets_elsewhere_are_refused(house: House) -> None:
-    with pytest.raises(InvalidStatus, match="403"):
-        house.api().socket("/ws/else")
+def test_sockets_elsewhere_are_refused_in_the_contracts_form(house: House) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        house.api().socket("/ws/else", **{"Accept-Language": "en"})
+
+    answer = refused.value.response
+    assert answer.status_code == 404
+    assert json.loads(answer.body or b"")["error"] == {
+        "code": "NOT_FOUND",
+        "message": "No such address. They are listed in /openapi.json",
+        "details": {},
+    }
+    assert "X-Request-ID" in answer.headers
