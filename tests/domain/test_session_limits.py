@@ -10,9 +10,11 @@ import pytest
 from replyx.accounts.accounts import Accounts
 from replyx.accounts.tokens import BELIEVED_SECONDS, Tokens
 from replyx.errors import NotAuthenticated, TokenExpired
+from replyx.events.catalogue import CONTROL
 from replyx.events.memory import MemoryBus
 from replyx.security.secretbox import SecretBox
 from replyx.storage.database import Database
+from replyx.types import Actor, Json, Role
 from tests.conftest import Configure
 from tests.support.clock import MovableClock
 
@@ -64,6 +66,34 @@ def test_a_session_that_is_refreshed_ends_for_good_after_its_days(
     with pytest.raises(TokenExpired):
         accounts.authenticate(token)
     accounts.authenticate(log_in())
+
+
+def test_whoever_is_proven_ends_with_the_token_or_with_the_one_that_the_ticket_was_made_for(
+    accounts: Accounts, log_in: LogIn, clock: MovableClock
+) -> None:
+    actor, began = accounts.authenticate(log_in()), clock.now()
+    clock.advance(600)
+
+    by_ticket = accounts.authenticate_ticket(accounts.issue_ticket(actor))
+    by_no_token = accounts.authenticate_ticket(accounts.issue_ticket(Actor(Role.OWNER, user_id=actor.user_id)))
+
+    assert actor.ends_at == by_ticket.ends_at == began + timedelta(minutes=60)
+    assert by_no_token.ends_at is None
+
+
+def test_a_refresh_tells_every_process_when_the_session_ends_now(
+    accounts: Accounts, log_in: LogIn, clock: MovableClock, bus: MemoryBus
+) -> None:
+    token, news = log_in(), list[Json]()
+    bus.subscribe(CONTROL, news.append)
+    clock.advance(600)
+
+    fresh = accounts.refresh(token)[0]
+
+    actor = accounts.authenticate(fresh)
+    ends = clock.now() + timedelta(minutes=60)
+    assert news == [{"kind": "session_extended", "jti": actor.token_id, "until": int(ends.timestamp())}]
+    assert actor.ends_at == ends
 
 
 def test_a_logout_ends_every_token_of_its_session_and_no_other(
