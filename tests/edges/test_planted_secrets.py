@@ -1,4 +1,4 @@
-"""Fourteen planted secrets, real processes at their most talkative, and faults on every side: none is seen anywhere."""
+"""Eighteen planted secrets, real processes at their most talkative, and faults on every side: none is seen anywhere."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DATABASE_PASSWORD, REDIS_PASSWORD = "canary5555database", "canary6666redis"
 ADMIN_PASSWORD, OWNER_PASSWORD, OPERATOR_PASSWORD = "canary7777admin", "canary8888owner", "canary9999operator"
 WRONG_PASSWORD, NEW_PASSWORD = "canary0000wrong", "canary0101another"
 
-_VISITORS = "a visitor's token"
+_VISITORS, _PROGRAMS = "a visitor's token", "a program's key"
 
 
 @dataclass
@@ -105,7 +105,7 @@ def test_no_planted_secret_is_seen_anywhere(town: Town) -> None:
         ended = program.terminate()
         town.note(f"process {number}", ended.out + ended.err)
 
-    assert len(town.secrets) >= 14
+    assert len(town.secrets) == 18
     assert all(len(secret) >= 15 for secret in town.secrets.values())
     # The faults did happen, and were told.
     assert "an AI key was switched off" in town.seen["process 1"]
@@ -152,6 +152,7 @@ def _furnish(town: Town, people: dict[str, Api], base_url: str) -> dict[str, Any
     headers = {"X-Site-Token": assistant["site_token"], "Origin": "https://shop.example"}
     session = people["anonymous"].post("/api/widget/sessions", {}, expect=201, headers=headers)
     town.secrets[_VISITORS] = session["visitor_token"]
+    town.secrets[_PROGRAMS] = people["owner"].post("/api/api-keys", {"name": "program"}, expect=201)["key"]
     town.secrets["a ticket"] = people["owner"].post("/api/ws-ticket", expect=201)["ticket"]
     return {"id": assistant["id"], "key": session["dialog_key"], "dialog": session["dialog_id"]}
 
@@ -166,6 +167,11 @@ def _ask(town: Town, owner: Api, ids: dict[str, Any]) -> None:
     wait_until(lambda: len(owner.get(messages)["messages"]) > 1, 60, "the question was not answered in any way")
     with suppress(Exception), owner.socket(f"/ws/dialogs/{ids['dialog']}?token={WRONG_PASSWORD}") as refused:
         refused.close_code()
+    asked = {"model": f"assistant-{ids['id']}", "messages": [{"role": "user", "content": "Сколько стоит доставка?"}]}
+    for key in (town.secrets[_PROGRAMS], WRONG_PASSWORD):
+        with Api(town.url, key) as program:
+            answer = program.client.post("/v1/chat/completions", json=asked)
+        town.note("answers to a program", f"{answer.headers} {answer.text}")
 
 
 def _read_everything(town: Town, people: dict[str, Api], ids: dict[str, Any]) -> None:
@@ -230,6 +236,7 @@ def _run_commands(town: Town) -> None:
     for arguments in (
         ("config", "show"), ("config", "check"), ("doctor",), ("status",), ("users", "list"), ("users", "audit"),
         ("tokens", "list"), ("tokens", "test", "one"), ("tokens", "test", "two"), ("assistants", "list"),
+        ("api-keys", "list", "owner@example.com"),
     ):  # fmt: skip
         for more in ((), ("--json",)):
             done = town.box.run(*arguments, *more)
