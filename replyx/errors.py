@@ -273,6 +273,13 @@ class BackupUnusable(ReplyXError):
     ru, en = "Резервную копию не восстановить", "The backup cannot be restored"
 
 
+class UpgradeFailed(ReplyXError):
+    """An upgrade did not work; the message says what state it left, and what to do."""
+
+    code = "UPGRADE_FAILED"
+    ru, en = "Обновление не удалось", "The upgrade failed"
+
+
 class UniqueViolation(Conflict):
     """A natural key is taken; `storage` raises it in place of the driver's error."""
 

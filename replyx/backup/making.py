@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from replyx.config.document import render_toml
 from replyx.config.settings import Config, all_settings
 from replyx.security.master_key import FILE_NAME, load_master_key
 from replyx.storage.database import Database
-from replyx.storage.portable import PORTABLE, columns_of, count_rows, name_of, read_rows, schema_of, snapshot
+from replyx.storage.portable import count_rows, read_rows, schema_of, shapes_of, snapshot
 
 #: Characters of rows in one member: what is held in memory at a time.
 _PIECE = 4 * 1024 * 1024
@@ -43,17 +43,27 @@ def file_name(now: datetime) -> str:
 
 
 def make_backup(
-    db: Database, config: Config, path: Path, *, now: datetime, passphrase: str | None, progress: Progress | None = None
+    db: Database,
+    config: Config,
+    path: Path,
+    *,
+    now: datetime,
+    passphrase: str | None,
+    progress: Progress | None = None,
+    with_uploads: bool = True,
 ) -> Made:
     """Write a backup to `path`, which stands there whole or not at all. With a `passphrase` it holds the secrets too.
+
+    The database may be of an older schema.
 
     Raises:
         OSError: it cannot be written. DatabaseUnavailable: no connection. ConfigError: the master key cannot be read.
     """
     key = load_master_key(config)
     with writing(path) as archive, snapshot(db):
-        rows = count_rows(db)
-        uploads = _uploads(config)
+        shapes = shapes_of(db)
+        rows = count_rows(db, shapes)
+        uploads = _uploads(config) if with_uploads else []
         step = _Steps(sum(rows.values()) + len(uploads), progress)
         header = {
             "format": FORMAT,
@@ -66,8 +76,8 @@ def make_backup(
             "has_secrets": passphrase is not None,
         }
         archive.add_bytes(HEADER, _line(header))
-        for table in PORTABLE:
-            _add_rows(archive, name_of(table), columns_of(table), read_rows(db, table), step)
+        for shape in shapes:
+            _add_rows(archive, shape.name, shape.columns, read_rows(db, shape), step)
         missing = sum(not _add_upload(archive, upload, step) for upload in uploads)
         archive.add_bytes("config/replyx.toml", render_toml(_plain_settings(config)).encode("utf-8"))
         if passphrase is not None:
@@ -86,7 +96,9 @@ class _Steps:
             self._progress(self._done, self._total)
 
 
-def _add_rows(archive: ArchiveWriter, table: str, columns: list[str], rows: Iterator[list[Any]], step: _Steps) -> None:
+def _add_rows(
+    archive: ArchiveWriter, table: str, columns: Sequence[str], rows: Iterator[list[Any]], step: _Steps
+) -> None:
     """The rows in members of a few megabytes each; at least one, so that an empty table is told from a lost one."""
     head = _line(columns)
     pieces, size, count, number = [head], 0, 0, 0

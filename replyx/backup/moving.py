@@ -7,17 +7,7 @@ from contextlib import closing
 from replyx.backup.making import Progress
 from replyx.errors import Conflict
 from replyx.storage.database import Database
-from replyx.storage.portable import (
-    PORTABLE,
-    columns_of,
-    count_rows,
-    is_empty,
-    load_rows,
-    loading,
-    name_of,
-    read_rows,
-    snapshot,
-)
+from replyx.storage.portable import count_rows, is_empty, load_rows, loading, read_rows, shapes_of, snapshot
 from replyx.storage.schema import migrate, require_schema
 
 
@@ -39,10 +29,11 @@ def move(source: Database, url: str, timeout: float, progress: Progress | None =
                 "The other database holds data already. Give an empty one.",
             )
         with snapshot(source), target.transaction(), loading(target):
-            rows = count_rows(source)
+            shapes = shapes_of(source)
+            rows = count_rows(source, shapes)
             done, total = 0, max(1, sum(rows.values()))
-            for table in PORTABLE:
-                done += load_rows(target, name_of(table), columns_of(table), read_rows(source, table))
+            for shape in shapes:
+                done += load_rows(target, shape.name, shape.columns, read_rows(source, shape))
                 if progress is not None:
                     progress(done, total)
     return rows

@@ -45,13 +45,17 @@ class Restored:
 class Restore:
     """One backup that is to be brought back into one installation, which must not be running."""
 
-    def __init__(self, path: Path, config: Config, progress: Progress | None = None) -> None:
+    def __init__(
+        self, path: Path, config: Config, progress: Progress | None = None, *, migrate_after: bool = True
+    ) -> None:
         """Read and check all of `path`; nothing is changed yet.
+
+        Without `migrate_after` the database keeps the schema of the backup: for the program that made it.
 
         Raises:
             BackupUnusable: it is damaged, cut short, or of a newer ReplyX. OSError: it cannot be read.
         """
-        self._path, self._config, self._progress = path, config, progress
+        self._path, self._config, self._progress, self._migrate_after = path, config, progress, migrate_after
         self.header: Json = read_header(path)
         self._last = _newest_migration(self.header)
         self._rows: dict[str, int] = verify(path)["rows"]
@@ -104,15 +108,17 @@ class Restore:
             _remove_sqlite(fresh)
             with _opened(self._config, f"sqlite:///{fresh}") as database:
                 self._fill(database)
-                migrate(database)
+                if self._migrate_after:
+                    migrate(database)
             _swap_sqlite(fresh, file)
             return
         with _opened(self._config, url) as database:
             # PostgreSQL undoes a half-made schema with the transaction.
             with database.transaction():
-                drop_everything(database)
+                drop_everything(database, self._rows)
                 self._fill(database)
-            migrate(database)
+            if self._migrate_after:
+                migrate(database)
 
     def _fill(self, database: Database) -> None:
         """The backup's schema, then its rows."""

@@ -15,10 +15,12 @@ def bots(ctx: typer.Context) -> None:
 
     Needs redis.url; one at a time. Prints `ready bots (N configured)`.
     """
+    from replyx.cli.lock import wait_for_upgrade
     from replyx.cli.roles import Roles, require_several_processes, say_ready
 
     config = ctx.obj.load(service=True)
     require_several_processes(config, "bots")
+    wait_for_upgrade(config)
     # Only now: what is loaded here takes a second.
     from replyx.app import open_app
     from replyx.bots.running import configured_bots, run_bots

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from replyx.cli.findings import Finding, fault, good, refused
+from replyx.cli.findings import Finding, fault, good, refused, warning
 from replyx.errors import ReplyXError
 
 if TYPE_CHECKING:
@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from replyx.storage.database import Database
 
 
-def database_findings(config: Config, *, thorough: bool) -> list[Finding]:
-    """What is wrong with the database. `thorough` also reads all of it and checks the ledger."""
+def database_findings(config: Config, *, thorough: bool, outdated_is_fault: bool = True) -> list[Finding]:
+    """What is wrong with the database. `thorough` also reads all of it and checks the ledger, where the schema fits.
+
+    Without `outdated_is_fault` a schema that waits for migrations is only told of.
+    """
     from replyx.app import open_database
 
     try:
@@ -21,12 +24,12 @@ def database_findings(config: Config, *, thorough: bool) -> list[Finding]:
     except ReplyXError as error:
         return [refused("database", error)]
     try:
-        return _examine(database, config, thorough)
+        return _examine(database, config, thorough, outdated_is_fault)
     finally:
         database.close()
 
 
-def _examine(database: Database, config: Config, thorough: bool) -> list[Finding]:
+def _examine(database: Database, config: Config, thorough: bool, outdated_is_fault: bool) -> list[Finding]:
     from replyx.storage.schema import schema_status
 
     kind = "SQLite" if database.is_sqlite else "PostgreSQL"
@@ -41,7 +44,9 @@ def _examine(database: Database, config: Config, thorough: bool) -> list[Finding
         return [*found, fault("schema", f"новее программы: {newest}", f"newer than the program: {newest}", mend)]
     if status.pending:
         count = len(status.pending)
-        return [*found, fault("schema", f"миграций ждёт: {count}", f"migrations pending: {count}", "replyx db migrate")]
+        told = fault if outdated_is_fault else warning
+        found.append(told("schema", f"миграций ждёт: {count}", f"migrations pending: {count}", "replyx upgrade"))
+        return [*found, _integrity(database)] if thorough else found
     found.append(good("schema", f"миграций: {len(status.applied)}", f"migrations: {len(status.applied)}"))
     return [*found, _integrity(database), _ledger(database, config)] if thorough else found
 

@@ -29,6 +29,11 @@ def machine_findings(config: Config) -> list[Finding]:
     return [*found, _processor(), _port(config), _redis(config)]
 
 
+def essential_findings(config: Config) -> list[Finding]:
+    """Of them, what nothing can be done without."""
+    return [_data_dir(config.data_dir), _secret_key(config)]
+
+
 def _data_dir(folder: Path) -> Finding:
     if not folder.exists():
         return warning("data directory", f"{folder} ещё нет", f"{folder} does not exist yet", "replyx init")

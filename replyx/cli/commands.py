@@ -19,6 +19,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "worker": ("replyx.cli.worker", "Run a worker: answers, documents, sweepers."),
     "bots": ("replyx.cli.bots", "Run the bot manager."),
     "doctor": ("replyx.cli.doctor", "Say what is wrong with this installation, and the command that mends it."),
+    "upgrade": (
+        "replyx.cli.upgrade",
+        "Bring the database and the running units to the program that pip has installed.",
+    ),
     "status": ("replyx.cli.status", "Show what runs, the queue and the counts."),
     "ask": ("replyx.cli.ask", "Ask an assistant a question; the answer is streamed, with its sources."),
     "db": ("replyx.cli.db", "Make, migrate, check, back up, restore and move the database."),

@@ -1,14 +1,18 @@
-"""The lock that keeps two `replyx up` off one data directory."""
+"""The lock that keeps two `replyx up` off one data directory, and waiting for the end of an upgrade."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from replyx.backup.upgrade_lock import is_held
+from replyx.config.settings import Config
 from replyx.errors import AlreadyRunning, ConfigError
+from replyx.tasks.notify import notify
 
 #: In the data directory. The kernel frees it however its holder ended; the file itself stays.
 FILE_NAME = "up.lock"
@@ -45,3 +49,11 @@ def hold_data_dir(folder: Path) -> Iterator[None]:
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
+
+
+def wait_for_upgrade(config: Config) -> None:
+    """Return once no upgrade is under way: systemd starts the server for whoever calls in the middle of one."""
+    while is_held(config):
+        # Microseconds from now on until systemd would give the start up.
+        notify("STATUS=waiting for the end of an upgrade\nEXTEND_TIMEOUT_USEC=30000000")
+        time.sleep(0.2)

@@ -25,6 +25,7 @@ from replyx.errors import (
     ReplyXError,
     SchemaOutdated,
     SchemaTooNew,
+    UpgradeFailed,
     ValidationFailed,
 )
 
@@ -39,6 +40,7 @@ _CODES: dict[type[BaseException], ExitCode] = {
     AddressInUse: ExitCode.EXIT_PORT,
     AlreadyRunning: ExitCode.EXIT_RUNNING,
     BackupUnusable: ExitCode.EXIT_FAILED,
+    UpgradeFailed: ExitCode.EXIT_FAILED,
     ReplyXError: ExitCode.EXIT_REFUSED,
     OSError: ExitCode.EXIT_FAILED,
     KeyboardInterrupt: ExitCode.EXIT_INTERRUPTED,

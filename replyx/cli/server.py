@@ -16,10 +16,12 @@ def server(ctx: typer.Context, host: Host = None, port: Port = None) -> None:
 
     Needs redis.url; prints `ready http://H:P` once it serves. A socket that systemd hands over is used.
     """
+    from replyx.cli.lock import wait_for_upgrade
     from replyx.cli.roles import Roles, require_several_processes, say_ready
 
     config = ctx.obj.load({"server.host": host, "server.port": port}, service=True)
     require_several_processes(config, "server")
+    wait_for_upgrade(config)
     # Only now: what is loaded here takes a second.
     from replyx.app import open_app
     from replyx.server.serve import bind, run_server

@@ -113,19 +113,29 @@ def units_of(config: Config, *, of_user: bool) -> dict[str, str]:
     kept = (".service", ".socket", ".target")
     found = {file.name: file.read_text(encoding="utf-8") for file in _folder().iterdir() if file.name.endswith(kept)}
     if config.is_embedded:
-        found = {"replyx.service": _one_process(found["replyx-server.service"])}
+        socket = found["replyx-server.socket"]
+        found = {"replyx.service": _one_process(found["replyx-server.service"]), "replyx.socket": _own_socket(socket)}
     made = {name: _with_paths(text, config) for name, text in found.items()}
     return {name: _for_user(text, config) for name, text in made.items()} if of_user else made
 
 
 def _one_process(server: str) -> str:
-    """The server's unit for `replyx up`: nothing beside it, and no socket that is opened before."""
-    text = re.sub(r"^# The socket stays open.*\n(# .*\n)*Requires=.*\n", "", server, flags=re.MULTILINE)
-    text = re.sub(r"^# Stopped and restarted together.*\nPartOf=.*\n", "", text, flags=re.MULTILINE)
+    """The server's unit for `replyx up`: nothing beside it."""
+    text = _alone(server).replace("replyx-server.socket", "replyx.socket")
     text = re.sub(r"\A# .*", "# ReplyX in one process: server, worker and bots.", text)
     text = re.sub(r"^Description=.*$", "Description=ReplyX support desk", text, flags=re.MULTILINE)
     text = text.replace("/usr/bin/env replyx server", "/usr/bin/env replyx up")
     return text.replace("WantedBy=replyx.target", "WantedBy=multi-user.target")
+
+
+def _own_socket(socket: str) -> str:
+    """The socket of `replyx.service`."""
+    return _alone(socket).replace("Description=ReplyX server: its address", "Description=ReplyX: its address")
+
+
+def _alone(text: str) -> str:
+    """Without the target that holds several units together."""
+    return re.sub(r"^# Stopped (and restarted )?together.*\nPartOf=.*\n", "", text, flags=re.MULTILINE)
 
 
 def _for_user(text: str, config: Config) -> str:

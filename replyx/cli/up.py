@@ -9,6 +9,8 @@ import typer
 from replyx.cli.commands import single
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from replyx.app import App
     from replyx.cli.first_start import Administrator
     from replyx.cli.roles import Roles
@@ -34,33 +36,38 @@ def up(
     """Run everything in one process; nothing else is needed.
 
     The first start makes the database, an administrator with a generated password and an assistant. Prints
-    `administrator EMAIL`, at the first start `password PASSWORD`, and `ready http://H:P` once it serves.
+    `administrator EMAIL`, at the first start `password PASSWORD`, and `ready http://H:P` once it serves. A socket that
+    systemd hands over is used.
     """
     from replyx.cli.first_start import ensure_administrator, migrate_if_empty
-    from replyx.cli.lock import hold_data_dir
+    from replyx.cli.lock import hold_data_dir, wait_for_upgrade
     from replyx.cli.roles import Roles
 
     config = ctx.obj.load({"server.host": host, "server.port": port}, service=True)
     roles = Roles()
     roles.catch_signals()
+    wait_for_upgrade(config)
     with hold_data_dir(config.data_dir):
         # What is loaded here takes a second; a directory in use is told before it, a port before anything is made.
         from replyx.app import open_app
         from replyx.server.serve import bind
+        from replyx.tasks.notify import inherited_sockets
 
-        bind(config).close()
+        inherited = inherited_sockets()
+        if not inherited:
+            bind(config).close()
         if not config.database_url.startswith("sqlite:"):
             migrate_if_empty(config)
         services = open_app(config)
         try:
             administrator = ensure_administrator(services, admin_email)
             _introduce(administrator)
-            _serve(services, roles, administrator)
+            _serve(services, roles, administrator, inherited or None)
         finally:
             services.close()
 
 
-def _serve(services: App, roles: Roles, administrator: Administrator | None) -> None:
+def _serve(services: App, roles: Roles, administrator: Administrator | None, sockets: list[socket] | None) -> None:
     from replyx.bots.running import run_bots
     from replyx.cli.roles import say_ready
     from replyx.server.serve import run_server
@@ -73,7 +80,7 @@ def _serve(services: App, roles: Roles, administrator: Administrator | None) -> 
     roles.start("worker", lambda: run_worker(services, roles.stop))
     roles.start("bots", lambda: run_bots(services, roles.stop))
     try:
-        run_server(services, roles.stop, ready)
+        run_server(services, roles.stop, ready, sockets)
     finally:
         roles.end()
 

@@ -15,10 +15,12 @@ def worker(ctx: typer.Context) -> None:
 
     Needs redis.url; any number may run. Prints `ready worker`.
     """
+    from replyx.cli.lock import wait_for_upgrade
     from replyx.cli.roles import Roles, require_several_processes, say_ready
 
     config = ctx.obj.load(service=True)
     require_several_processes(config, "worker")
+    wait_for_upgrade(config)
     # Only now: what is loaded here takes a second.
     from replyx.app import open_app
     from replyx.worker.running import run_worker

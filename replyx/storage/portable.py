@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import peewee
 
 from replyx.storage.database import Database, Table
 from replyx.storage.processes import ProcessBeat
-from replyx.storage.schema import ALL_TABLES, schema_status
-
-#: Tables that are carried over, referred-to ones first. What runs at the moment is no concern of tomorrow.
-PORTABLE: tuple[type[Table], ...] = tuple(table for table in ALL_TABLES if table is not ProcessBeat)
+from replyx.storage.schema import ALL_TABLES, HISTORY, schema_status
 
 #: Rows and values that one statement inserts, at most; SQLite takes 32,766 values.
 _BATCH, _VALUES = 500, 30_000
@@ -38,35 +36,58 @@ def schema_of(db: Database) -> list[str]:
     return list(schema_status(db).applied)
 
 
-def name_of(table: type[Table]) -> str:
-    """The table's name in the database."""
-    name: str = table._meta.table_name  # noqa: SLF001 - peewee has no other way
-    return name
+@dataclass(frozen=True)
+class Shape:
+    """A table as the database has it, whatever its schema's age."""
+
+    name: str
+    columns: tuple[str, ...]
+    #: Columns that refer to rows of the table itself, as an operator's owner.
+    own: tuple[str, ...]
+    #: Columns of truth values, which SQLite keeps as 0 and 1.
+    truths: frozenset[str]
 
 
-def columns_of(table: type[Table]) -> list[str]:
-    """Names of the table's columns, in the order of `read_rows`."""
-    return [field.column_name for field in table._meta.sorted_fields]  # noqa: SLF001 - as above
+def shapes_of(db: Database) -> list[Shape]:
+    """The tables that are carried over, referred-to ones first; with a connection held.
+
+    What runs at the moment is no concern of tomorrow, and the history of migrations is made by migrating.
+    """
+    left_out = (_name_of(ProcessBeat), HISTORY)
+    names = [name for name in db.native.get_tables() if name not in left_out and not name.startswith("sqlite_")]
+    refers = {name: db.native.get_foreign_keys(name) for name in names}
+    waiting = {name: {key.dest_table for key in keys} - {name} for name, keys in refers.items()}
+    ordered: list[str] = []
+    while ready := sorted(name for name, needs in waiting.items() if needs <= set(ordered)):
+        ordered += ready
+        waiting = {name: needs for name, needs in waiting.items() if name not in ready}
+    truths = _truths()
+    return [
+        Shape(
+            name,
+            tuple(column.name for column in db.native.get_columns(name)),
+            tuple(key.column for key in refers[name] if key.dest_table == name),
+            truths.get(name, frozenset()),
+        )
+        for name in ordered
+    ]
 
 
-def count_rows(db: Database) -> dict[str, int]:
+def count_rows(db: Database, shapes: Sequence[Shape] | None = None) -> dict[str, int]:
     """How many rows each table has; inside `snapshot`."""
-    names = [name_of(table) for table in PORTABLE]
     count = "SELECT count(*) FROM {}"
-    return {name: db.native.execute_sql(count.format(_quoted(name))).fetchone()[0] for name in names}
+    found = shapes_of(db) if shapes is None else shapes
+    return {one.name: db.native.execute_sql(count.format(_quoted(one.name))).fetchone()[0] for one in found}
 
 
-def read_rows(db: Database, table: type[Table]) -> Iterator[list[Any]]:
+def read_rows(db: Database, shape: Shape) -> Iterator[list[Any]]:
     """Every row as JSON values: numbers, text, truth values, null. Inside `snapshot`."""
-    fields = table._meta.sorted_fields  # noqa: SLF001 - as above
-    names = ", ".join(_quoted(field.column_name) for field in fields)
-    # Referred-to rows of the same table, as an operator's owner, stand before those that refer to them.
-    own = [_quoted(f.column_name) for f in fields if isinstance(f, peewee.ForeignKeyField) and f.rel_model is table]
-    order = f" ORDER BY {', '.join(f'{name} IS NOT NULL' for name in own)}" if own else ""
-    truths = [isinstance(field, peewee.BooleanField) for field in fields]
-    statement = f"SELECT {names} FROM {_quoted(name_of(table))}{order}"  # noqa: S608 - our own names, quoted
+    names = ", ".join(map(_quoted, shape.columns))
+    # Referred-to rows of the same table stand before those that refer to them.
+    order = f" ORDER BY {', '.join(f'{_quoted(name)} IS NOT NULL' for name in shape.own)}" if shape.own else ""
+    truths = [column in shape.truths for column in shape.columns]
+    statement = f"SELECT {names} FROM {_quoted(shape.name)}{order}"  # noqa: S608 - our own names, quoted
     for row in _streamed(db, statement):
-        # SQLite keeps truth as 0 and 1.
         yield [bool(v) if is_truth and v is not None else v for v, is_truth in zip(row, truths, strict=True)]
 
 
@@ -111,6 +132,23 @@ def is_empty(db: Database) -> bool:
     """Whether nobody has used the database yet: no users, no dialogs, no money."""
     with db.connection():
         return not any(count_rows(db).values())
+
+
+def _name_of(table: type[Table]) -> str:
+    name: str = table._meta.table_name  # noqa: SLF001 - peewee has no other way
+    return name
+
+
+def _truths() -> dict[str, frozenset[str]]:
+    """Table → its columns of truth values, as far as this program knows it; PostgreSQL tells them by itself."""
+    return {
+        _name_of(table): frozenset(
+            field.column_name
+            for field in table._meta.sorted_fields  # noqa: SLF001 - as above
+            if isinstance(field, peewee.BooleanField)
+        )
+        for table in ALL_TABLES
+    }
 
 
 def _insert(db: Database, table: str, names: str, batch: Sequence[Sequence[Any]]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,9 @@ ALL_TABLES: tuple[type[Table], ...] = (
 )  # fmt: skip
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+#: The table in which migrations note what was applied.
+HISTORY = "schema_migration"
 
 #: The key of PostgreSQL's advisory lock under which one process migrates while others wait.
 _LOCK_KEY = 7_305_804_402_191
@@ -82,15 +85,33 @@ def migrate(db: Database) -> list[str]:
         return applied
 
 
+def migrate_at_once(db: Database, check: Callable[[], None]) -> list[str]:
+    """Apply all that is pending as one step that `check` may refuse by raising; then nothing has changed.
+
+    Raises:
+        SchemaTooNew: the database was migrated by a newer ReplyX. Whatever `check` raises.
+    """
+    with db.connection(), _alone(db):
+        _refuse_newer(schema_status(db))
+        runner = _runner(db)
+        with runner.migrator.migration_context():
+            applied: list[str] = runner.up()
+            check()
+        return applied
+
+
 def migrate_to(db: Database, name: str) -> None:
     """Apply what is pending up to migration `name`, as the ReplyX of its time would have; for rows of that time."""
     with db.connection():
         _runner(db).up(target=name)
 
 
-def drop_everything(db: Database) -> None:
-    """Remove every table of ReplyX from PostgreSQL, with the functions of their triggers; inside a transaction."""
-    own = [*(table._meta.table_name for table in ALL_TABLES), "schema_migration"]  # noqa: SLF001 - no other way
+def drop_everything(db: Database, also: Iterable[str] = ()) -> None:
+    """Remove every table of ReplyX from PostgreSQL, with the functions of their triggers; inside a transaction.
+
+    `also` names tables of earlier schemas.
+    """
+    own = {*(table._meta.table_name for table in ALL_TABLES), HISTORY, *also}  # noqa: SLF001 - no other way
     tables = [name for name in db.native.get_tables() if name in own]
     functions = db.native.execute_sql(
         "SELECT DISTINCT p.oid::regprocedure::text FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid"

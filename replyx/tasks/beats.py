@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from replyx import __version__
 from replyx.clock import Clock, iso
 from replyx.storage.database import Database
 from replyx.storage.processes import ProcessBeat
@@ -75,6 +76,8 @@ class Beats:
         with self._lock:
             is_first = name not in self._started
             self._started.add(name)
+        # `replyx upgrade` and `replyx doctor` tell from it which processes run an earlier program.
+        detail = {"version": __version__, **(detail or {})}
         with self._db.transaction():
             now = self._db.now_ms()
             changes = {"role": role, "beat_at": now, "detail": detail, **({"started_at": now} if is_first else {})}

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import peewee
 import pytest
 
 from replyx.app import open_app, open_database
@@ -24,21 +23,12 @@ from replyx.backup.secrets import seal, unseal
 from replyx.config.settings import Config
 from replyx.errors import BackupUnusable, Conflict
 from replyx.storage.database import Database
-from replyx.storage.portable import PORTABLE, name_of, read_rows, snapshot
-from replyx.storage.processes import ProcessBeat
+from replyx.storage.portable import read_rows, shapes_of, snapshot
 from replyx.storage.schema import ALL_TABLES, schema_status
 from tests.conftest import Configure
 from tests.migration.schemas import NAMES, apply_up_to, fill
 from tests.support.clock import MovableClock
 from tests.support.desk import Desk
-
-#: Columns that hold truth values, which SQLite keeps as numbers.
-_TRUTHS = {
-    field.column_name
-    for table in ALL_TABLES
-    for field in table._meta.sorted_fields
-    if isinstance(field, peewee.BooleanField)
-}
 
 _NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -54,7 +44,7 @@ def other(request: pytest.FixtureRequest, configure: Configure, tmp_path: Path) 
 
 def _contents(db: Database) -> dict[str, list[Any]]:
     with snapshot(db):
-        return {name_of(table): sorted(map(json.dumps, read_rows(db, table))) for table in PORTABLE}
+        return {shape.name: sorted(map(json.dumps, read_rows(db, shape))) for shape in shapes_of(db)}
 
 
 def _backup(db: Database, config: Config, path: Path, passphrase: str | None = None) -> Path:
@@ -84,7 +74,7 @@ def test_every_row_of_every_table_comes_back_on_either_database(
 
     after = _restored(path, other)
 
-    assert set(ALL_TABLES) - set(PORTABLE) == {ProcessBeat}
+    assert {table._meta.table_name for table in ALL_TABLES} - set(before) == {"process_beats"}
     assert all(before.values()), "every table has a row"
     assert after == before
     with closing(open_database(other)) as database:
@@ -158,7 +148,7 @@ def test_a_backup_of_an_earlier_schema_is_restored_and_migrated(
     with closing(open_database(config)) as database:
         apply_up_to(database, name)
         kept = fill(database)
-        path = _backup_of_old(database, tmp_path / "old.backup", name)
+        path = _backup(database, config, tmp_path / "old.backup")
 
     Restore(path, other).run()
 
@@ -166,27 +156,6 @@ def test_a_backup_of_an_earlier_schema_is_restored_and_migrated(
         assert list(schema_status(database).applied) == list(NAMES)
         for table in set(kept) - {"process_beats"}:
             assert database.native.execute_sql(f'SELECT count(*) FROM "{table}"').fetchone()[0] >= 1
-
-
-def _backup_of_old(db: Database, path: Path, name: str) -> Path:
-    """What a program of that schema would have written."""
-    applied = list(NAMES[: NAMES.index(name) + 1])
-    header = {"format": 1, "created_at": "2025-01-01T00:00:00Z", "schema": applied, "master_key": "0"}
-    rows: dict[str, int] = {}
-    with writing(path) as archive, db.connection():
-        archive.add_bytes(HEADER, json.dumps(header).encode())
-        known = [name_of(table) for table in PORTABLE]
-        tables = sorted(set(db.native.get_tables()) & set(known), key=known.index)
-        for table in tables:
-            columns = db.native.get_columns(table)
-            found = db.native.execute_sql(f'SELECT {", ".join(column.name for column in columns)} FROM "{table}"')
-            truths = [column.name in _TRUTHS for column in columns]
-            lines: list[list[Any]] = [[column.name for column in columns]]
-            lines += [[bool(v) if t else v for v, t in zip(row, truths, strict=True)] for row in found.fetchall()]
-            archive.add_bytes(f"tables/{table}/000001.jsonl", "\n".join(map(json.dumps, lines)).encode())
-            rows[table] = len(lines) - 1
-        archive.finish(rows)
-    return path
 
 
 def _damaged(path: Path) -> Iterator[tuple[str, bytes]]:
