@@ -13,7 +13,9 @@ from replyx.cli.flags import AsJson, WhichAssistant
 def export_assistant(
     ctx: typer.Context,
     assistant: WhichAssistant,
-    to: Annotated[Path | None, typer.Argument(metavar="FILE", help="Else NAME.assistant.", show_default=False)] = None,
+    to: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="Else NAME.assistant.", show_default=False, readable=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write an assistant's settings, Q&A pairs and documents into one file."""
@@ -33,7 +35,9 @@ def export_assistant(
 
 def import_assistant(
     ctx: typer.Context,
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="What `export` wrote.", show_default=False)],
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What `export` wrote.", show_default=False, readable=False)
+    ],
     user: Annotated[
         str | None,
         typer.Option(

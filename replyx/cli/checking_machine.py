@@ -37,7 +37,7 @@ def essential_findings(config: Config) -> list[Finding]:
 def _data_dir(folder: Path) -> Finding:
     if not folder.exists():
         return warning("data directory", f"{folder} ещё нет", f"{folder} does not exist yet", "replyx init")
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
         return fault(
             "data directory", f"в {folder} не записать", f"{folder} cannot be written to", f"chown -R $USER {folder}"
         )

@@ -98,7 +98,9 @@ def backup(
     ctx: typer.Context,
     to: Annotated[
         Path | None,
-        typer.Argument(metavar="PATH", help="A file, or a folder; else `backup.folder`.", show_default=False),
+        typer.Argument(
+            metavar="PATH", help="A file, or a folder; else `backup.folder`.", show_default=False, readable=False
+        ),
     ] = None,
     with_secrets: Annotated[
         bool, typer.Option("--with-secrets", help="The master key and replyx.toml too, under a passphrase.")
@@ -136,7 +138,7 @@ def backup(
 @app.command()
 def restore(
     ctx: typer.Context,
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.", show_default=False)],
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.", show_default=False, readable=False)],
     replace: Annotated[bool, typer.Option("--replace", help="Even where the database holds data.")] = False,
     passphrase_stdin: Annotated[
         bool,

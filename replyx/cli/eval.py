@@ -22,7 +22,12 @@ def evaluate(
     assistant: WhichAssistant,
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[CSV...]", help="Columns: question, document, pages, answer, answerable.", exists=True),
+        typer.Argument(
+            metavar="[CSV...]",
+            help="Columns: question, document, pages, answer, answerable.",
+            exists=True,
+            readable=False,
+        ),
     ] = None,
     pairs: Annotated[
         bool, typer.Option("--pairs", help="The Q&A pairs, too; without files this is so anyway.")

@@ -28,7 +28,9 @@ MaybeAssistant = Annotated[
 def add(
     ctx: typer.Context,
     assistant: WhichAssistant,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files and folders.", show_default=False)],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files and folders.", show_default=False, readable=False)
+    ],
     replace: Annotated[
         bool,
         typer.Option("--replace", help="Take the place of documents of the same name; the same content is left alone."),

@@ -60,6 +60,10 @@ def options(
 ) -> None:
     """ReplyX: an AI support desk on one box. Start with `replyx up`."""
     show_help_without_command(ctx)
+    if os.geteuid() == 0:
+        from replyx.cli.owner import act_as_owner
+
+        act_as_owner(config, data_dir, ctx.invoked_subcommand)
     ctx.obj = Invocation(config_path=config, data_dir=data_dir)
 
 

@@ -50,7 +50,7 @@ def list_models(ctx: typer.Context, as_json: AsJson = False) -> None:
 @app.command()
 def add(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A GGUF file.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A GGUF file.", show_default=False, readable=False)],
     name: Annotated[str | None, typer.Option(help="Its name; else the file's.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -21,6 +21,7 @@ def import_qa(
             exists=True,
             dir_okay=False,
             show_default=False,
+            readable=False,
         ),
     ],
     as_json: AsJson = False,
@@ -47,7 +48,8 @@ def export_qa(
     ctx: typer.Context,
     assistant: WhichAssistant,
     file: Annotated[
-        Path | None, typer.Argument(help="Ends with .csv or .json; else CSV is printed.", show_default=False)
+        Path | None,
+        typer.Argument(help="Ends with .csv or .json; else CSV is printed.", show_default=False, readable=False),
     ] = None,
 ) -> None:
     """Write all prepared answers to FILE, or print them as CSV."""

@@ -25,6 +25,9 @@ app = group("Units for systemd.")
 
 OfUser = Annotated[bool, typer.Option("--user", help="For a user's own systemd, without root.")]
 
+#: What systemd makes of `StateDirectory=replyx`.
+_STATE_DIRECTORY = Path("/var/lib/replyx")
+
 #: What a user's own systemd cannot give: another user, the machine's directories, namespaces.
 _ROOTS_OWN = re.compile(
     r"^(DynamicUser|User|StateDirectory\w*|Protect\w+|Private\w+|Restrict(?!Prevent)\w+|CapabilityBoundingSet|AmbientCapabilities"
@@ -221,11 +224,11 @@ def _with_paths(text: str, config: Config) -> str:
     text = re.sub(r"^(ListenStream=).*$", rf"\g<1>{address}", text, flags=re.MULTILINE)
     program = Path(sys.argv[0]).resolve() if sys.argv[0].endswith("replyx") else Path(sys.executable).parent / "replyx"
     text = re.sub(r"^(Environment=PATH=)[^:\n]+", rf"\g<1>{program.parent}", text, flags=re.MULTILINE)
-    if "paths.data_dir" in config.origin:
-        text = re.sub(r"^(Environment=REPLYX_DATA_DIR=).*$", rf"\g<1>{config.data_dir}", text, flags=re.MULTILINE)
-        text = re.sub(
-            r"^(StateDirectory=replyx)$", rf"\g<1>\nReadWritePaths={config.data_dir}", text, flags=re.MULTILINE
-        )
+    # Not resolved: systemd makes a link of the directory, and the unit is to stay the same.
+    folder = Path(config.paths.data_dir).expanduser().absolute()
+    if "paths.data_dir" in config.origin and folder != _STATE_DIRECTORY:
+        text = re.sub(r"^(Environment=REPLYX_DATA_DIR=).*$", rf"\g<1>{folder}", text, flags=re.MULTILINE)
+        text = re.sub(r"^(StateDirectory=replyx)$", rf"\g<1>\nReadWritePaths={folder}", text, flags=re.MULTILINE)
     if config.path is not None:
         text = re.sub(
             r"^(Environment=REPLYX_DATA_DIR=.*)$", rf"\g<1>\n{_settings(config.path)}", text, flags=re.MULTILINE

@@ -46,10 +46,13 @@ def upgrade(
     from replyx.cli.findings import has_fault, print_findings
     from replyx.cli.language import choose
     from replyx.cli.output import hint, print_json
+    from replyx.cli.owner import give_to_owner
     from replyx.cli.units import SystemdUnits
     from replyx.clock import SystemClock
 
     def told(step: str) -> None:
+        if step == "start":
+            give_to_owner(config.data_dir)
         hint(*(f"{words} …" for words in _STEPS[step]))
 
     config = ctx.obj.load()
@@ -73,7 +76,10 @@ def upgrade(
     if plan.unfinished:
         what = choose(*_STEPS[plan.unfinished])
         hint(f"Прошлое обновление прервано: {what}; продолжаю", f"An upgrade was broken off: {what}; going on")
-    done = work.run()
+    try:
+        done = work.run()
+    finally:
+        give_to_owner(config.data_dir)
     if as_json:
         print_json({"needed": True, "done": True, **_as_json(plan), "backup": done.backup, "resumed": done.resumed})
     else:

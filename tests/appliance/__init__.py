@@ -1,0 +1,1 @@
+"""The appliance on a machine of its own: Debian, a booted systemd, the wheel, and nothing of this checkout."""
