@@ -77,7 +77,7 @@ bench: $(DEVELOPMENT) ## the figures of docs/architecture.md, each beside its fl
 eval: $(DEVELOPMENT) ## how right answers are found: XQuAD in and across two languages, the Debian FAQ; some minutes
 	@$(BIN)/python -m bench rightness $(ARGS)
 
-docs: $(PROJECT) ## docs/configuration.md and replyx.toml, written from the table of settings
+docs: $(PROJECT) ## docs/configuration.md, replyx.toml, docs/cli.md and the man page, from settings and commands
 	@$(BIN)/python docs/generate.py
 
 lock: $(UV) ## the lock files, from the newest versions that pyproject.toml allows

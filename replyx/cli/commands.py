@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "config": ("replyx.cli.config", "The settings in force."),
     "systemd": ("replyx.cli.systemd", "Units for systemd."),
+    "completion": ("replyx.cli.completion", "Print the script that completes commands and options in a shell."),
 }
 
 

@@ -8,6 +8,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -165,6 +166,18 @@ def test_on_a_terminal_progress_is_shown_and_the_document_read_at_once(empty_sho
     assert "handbook.md" in shown
     assert "completed" in shown
     assert _json(empty_shop, "knowledge", "list")[0]["status"] == "completed"
+
+
+def test_status_looks_again_and_again_until_it_is_told_to_end(shop: Box) -> None:
+    watching = shop.start("status", "--watch", "--every", "0.2", "--json")
+    wait_until(lambda: watching.out.count("\n") >= 2, 60, "there was no second look")
+
+    watching.signal(signal.SIGINT)
+    done = watching.wait()
+
+    looks = [json.loads(line) for line in done.out.splitlines() if line]
+    assert {look["counts"]["users"] for look in looks} == {1}
+    assert (done.code, done.err) == (0, "")
 
 
 def test_status_shows_what_runs(shop: Box) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from replyx import __version__
 from replyx.cli.commands import COMMANDS
 from replyx.cli.exits import ExitCode
 from replyx.cli.main import root
+from replyx.cli.manual import render_man
 from replyx.cli.reference import render_markdown
 from tests.support.cli import Cli
 from tests.support.documents import REPOSITORY
@@ -24,6 +26,44 @@ def test_docs_cli_md_is_what_the_commands_say() -> None:
     page = (REPOSITORY / "docs" / "cli.md").read_text(encoding="utf-8")
 
     assert page == render_markdown(), "run: make docs"
+
+
+def test_the_man_page_is_what_the_commands_say() -> None:
+    page = (REPOSITORY / "docs" / "replyx.1").read_text(encoding="utf-8")
+
+    assert page == render_man(), "run: make docs"
+    requests = {"TH", "SH", "SS", "TP", "PP", "RS", "RE", "B", "I", "BR", "RI", '\\"'}
+    assert [line for line in page.splitlines() if line.startswith(".") and line[1:].split()[0] not in requests] == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("us", "users"),
+        ("users cr", "create credit"),
+        ("users create --pass", "--password-stdin"),
+        ("--data-dir x db back", "backup"),
+        ("systemd install --", "--user --to --now --json --help"),
+        ("db backup ", ""),
+    ],
+)
+def test_bash_offers_what_there_is(tmp_path: Path, typed: str, offered: str) -> None:
+    script = Cli(tmp_path).run("completion", "bash").out
+    words = " ".join(f"'{word}'" for word in typed.split(" "))
+    asked = f'COMP_WORDS=(replyx {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _replyx; echo "${{COMPREPLY[*]}}"'
+
+    done = subprocess.run(["bash", "-c", f"{script}\n{asked}"], capture_output=True, text=True, check=True)
+
+    assert (done.stdout.strip(), done.stderr) == (offered, "")
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_get_every_command_too(tmp_path: Path, shell: str) -> None:
+    script = Cli(tmp_path).run("completion", shell).out
+
+    assert [name for name in COMMANDS if name not in script] == []
+    # An apostrophe in a sentence would end what is quoted.
+    assert script.count("'") % 2 == 0
 
 
 def test_the_list_of_commands_says_what_the_commands_say() -> None:

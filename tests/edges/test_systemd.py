@@ -101,4 +101,4 @@ def test_status_without_a_running_systemd_says_so(box: Box) -> None:
     done = box.run("systemd", "status", "--json", SYSTEMD_IGNORE_CHROOT="1")
 
     assert done.code == 1
-    assert [row["unit"] for row in json.loads(done.out)] == ["replyx.service"]
+    assert [row["unit"] for row in json.loads(done.out)] == ["replyx.service", "replyx.socket"]

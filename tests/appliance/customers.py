@@ -1,0 +1,154 @@
+"""Customers inside the machine: they ask until the standard input ends, then print what they saw, as JSON.
+
+    python customers.py URL SITE_TOKEN CUSTOMERS [CERTIFICATE]
+
+Each asks by a socket and by REST in turn. A refused connection, a reset, a status that is no success and an answer that
+does not come are errors; a socket that the server closes as it ends is opened again, as the widget does.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import ssl
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from typing import Any
+
+import httpx2
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+_ORIGIN = {"Origin": "https://shop.example"}
+
+#: Seconds in which an answer must come, whatever is restarted.
+_PATIENCE = 60
+
+
+class Customer:
+    """One visitor with a dialog of its own."""
+
+    def __init__(self, url: str, site_token: str, number: int, trusted: ssl.SSLContext | bool) -> None:
+        self.url, self.number, self._trusted = url, number, trusted
+        self.errors: list[str] = []
+        self.asked: list[str] = []
+        self.slowest = 0.0
+        self._last_seq = self._asked_at = 0
+        session = self._request("POST", "/api/widget/sessions", {"X-Site-Token": site_token}, {"locale": "ru"})
+        self._key, self._token = session["dialog_key"], session["visitor_token"]
+        self._messages = f"/api/widget/dialogs/{self._key}/messages"
+
+    def work(self, stop: threading.Event) -> None:
+        """Ask until `stop`."""
+        while not stop.is_set():
+            for ask in (self._ask_over_rest, self._ask_over_socket):
+                text = f"Вопрос {self.number}-{len(self.asked)}"
+                began = time.monotonic()
+                try:
+                    ask(text)
+                    self.asked.append(text)
+                except (httpx2.HTTPError, OSError, TimeoutError, AssertionError, ConnectionClosed) as error:
+                    self.errors.append(f"{ask.__name__}: {type(error).__name__}: {error}"[:300])
+                self.slowest = max(self.slowest, time.monotonic() - began)
+            time.sleep(random.uniform(0.05, 0.2))
+
+    def unanswered_and_doubled(self) -> tuple[int, int]:
+        """Of what was asked, what has no answer, and what was stored or answered more than once."""
+        rows = self._request("GET", f"{self._messages}?after_seq=0")["messages"]
+        texts = [row["text"] for row in rows if row["sender"] == "user"]
+        answers = [row for row in rows if row["sender"] == "assistant"]
+        doubled = len(texts) - len(set(texts)) + max(0, len(answers) - len(texts))
+        lost = len(set(self.asked) - set(texts)) + max(0, len(texts) - len(answers))
+        return lost, doubled
+
+    def _ask_over_rest(self, text: str) -> None:
+        body = {"text": text, "client_msg_id": f"r-{len(self.asked)}"}
+        asked = self._request("POST", self._messages, {}, body)
+        self._wait(lambda: self._request("GET", f"{self._messages}?after_seq={asked['seq']}")["messages"], text)
+
+    def _ask_over_socket(self, text: str) -> None:
+        frame = {"type": "send_message", "text": text, "client_msg_id": f"s-{len(self.asked)}"}
+        deadline, self._asked_at = time.monotonic() + _PATIENCE, 0
+        while time.monotonic() < deadline:
+            try:
+                if self._answered_in_one_socket(frame, deadline):
+                    return
+            except ConnectionClosed:
+                # What was sent is known by its name: sent again, it is taken once.
+                continue
+        raise TimeoutError(f"no answer to {text}")
+
+    def _answered_in_one_socket(self, frame: dict[str, Any], deadline: float) -> bool:
+        url = f"{self.url.replace('http', 'ws', 1)}/ws/dialogs/{self._key}?token={self._token}"
+        context = self._trusted if isinstance(self._trusted, ssl.SSLContext) else None
+        with ExitStack() as stack:
+            options: dict[str, Any] = {
+                "additional_headers": _ORIGIN,
+                "compression": None,
+                "proxy": None,
+                "ssl": context,
+            }
+            socket = stack.enter_context(connect(url, **options, open_timeout=_PATIENCE))
+            socket.send(json.dumps({"type": "resume", "last_seq": self._last_seq}))
+            socket.send(json.dumps(frame, ensure_ascii=False))
+            while True:
+                text = socket.recv(timeout=max(0.1, deadline - time.monotonic()))
+                if text == "__ping__":
+                    socket.send("__pong__")
+                    continue
+                found = json.loads(text)
+                self._last_seq = max(self._last_seq, found.get("seq") or 0)
+                message = found.get("message") or {}
+                if message.get("sender") == "user" and message["text"] == frame["text"]:
+                    # Kept over sockets: what was seen before a cut is not shown again.
+                    self._asked_at = found["seq"]
+                if message.get("sender") == "assistant" and 0 < self._asked_at < found["seq"]:
+                    return True
+
+    def _wait(self, look: Any, text: str) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            if any(row["sender"] == "assistant" for row in look()):
+                return
+            time.sleep(0.1)
+        raise TimeoutError(f"no answer to {text}")
+
+    def _request(self, method: str, path: str, headers: dict[str, str] | None = None, body: Any = None) -> Any:
+        """On a connection of its own: each one shows whether it is refused."""
+        everything = {**_ORIGIN, **(headers or {})}
+        if hasattr(self, "_token"):
+            everything["Authorization"] = f"Bearer {self._token}"
+        with httpx2.Client(timeout=_PATIENCE, trust_env=False, verify=self._trusted) as client:
+            answer = client.request(method, self.url + path, headers=everything, json=body)
+        assert answer.status_code < 400, f"{method} {path}: {answer.status_code} {answer.text[:200]}"
+        return answer.json()
+
+
+def main(url: str, site_token: str, count: int, certificate: str | None) -> None:
+    trusted = ssl.create_default_context(cafile=certificate) if certificate else True
+    customers = [Customer(url, site_token, number, trusted) for number in range(count)]
+    stop = threading.Event()
+    threads = [threading.Thread(target=customer.work, args=(stop,)) for customer in customers]
+    for thread in threads:
+        thread.start()
+    sys.stdout.write("begun\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    checked = [customer.unanswered_and_doubled() for customer in customers]
+    result = {
+        "asked": sum(len(customer.asked) for customer in customers),
+        "errors": [error for customer in customers for error in customer.errors],
+        "lost": sum(lost for lost, _ in checked),
+        "doubled": sum(doubled for _, doubled in checked),
+        "slowest": round(max(customer.slowest for customer in customers), 1),
+    }
+    sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] if len(sys.argv) > 4 else None)
