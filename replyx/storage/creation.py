@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import os
 import shutil
 import subprocess
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +19,9 @@ from replyx.storage.database import Database
 
 #: Seconds to wait for a server.
 _PATIENCE = 5
+
+#: PostgreSQL's own number of rounds of a password.
+_ROUNDS = 4096
 
 #: Hosts whose superuser may be somebody on this machine.
 _HERE = ("", "localhost", "127.0.0.1", "::1")
@@ -135,12 +142,12 @@ def _make_as_postgres(wanted: _Wanted) -> bool:
     if os.geteuid() != 0 or wanted.host not in _HERE or not wanted.role or runuser is None or psql is None:
         return False
     # The guard keeps a role that is there, with its password; \\gexec runs what a query answers.
-    script = (
-        f"SELECT {_literal(_role(wanted))} WHERE NOT EXISTS"
-        f" (SELECT FROM pg_roles WHERE rolname = {_literal(wanted.role)}) \\gexec\n"
-        f"SELECT {_literal(wanted.statement)} WHERE NOT EXISTS"
-        f" (SELECT FROM pg_database WHERE datname = {_literal(wanted.database)}) \\gexec\n"
+    role, its_name, its_database = _role(wanted), _literal(wanted.role), _literal(wanted.database)
+    guards = (
+        (role, f"FROM pg_roles WHERE rolname = {its_name}"),
+        (wanted.statement, f"FROM pg_database WHERE datname = {its_database}"),
     )
+    script = "".join(f"SELECT {_literal(what)} WHERE NOT EXISTS (SELECT {there}) \\gexec\n" for what, there in guards)
     command = [
         runuser,
         "-u",
@@ -159,11 +166,19 @@ def _make_as_postgres(wanted: _Wanted) -> bool:
 
 
 def _role(wanted: _Wanted) -> str:
-    """The statement that makes the role; the server and its log see no password, but what proves it."""
-    from psycopg2.extensions import encrypt_password
+    """The statement that makes the role."""
+    password = f" PASSWORD {_literal(_proof(wanted.password))}" if wanted.password else ""
+    return f"CREATE ROLE {_quoted(wanted.role)} LOGIN{password}"
 
-    proof = encrypt_password(wanted.password, wanted.role, algorithm="scram-sha-256") if wanted.password else ""
-    return f"CREATE ROLE {_quoted(wanted.role)} LOGIN" + (f" PASSWORD {_literal(proof)}" if proof else "")
+
+def _proof(password: str) -> str:
+    """What PostgreSQL keeps of a password (RFC 5803), so that neither it nor its log ever sees the password."""
+    salt = os.urandom(16)
+    salted = hashlib.pbkdf2_hmac("sha256", unicodedata.normalize("NFKC", password).encode(), salt, _ROUNDS)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    shown = [base64.b64encode(part).decode() for part in (salt, stored, server)]
+    return f"SCRAM-SHA-256${_ROUNDS}:{shown[0]}${shown[1]}:{shown[2]}"
 
 
 def _by_hand(wanted: _Wanted) -> str:
