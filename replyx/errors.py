@@ -273,6 +273,13 @@ class BackupUnusable(ReplyXError):
     ru, en = "Резервную копию не восстановить", "The backup cannot be restored"
 
 
+class BackupStoreFailed(ReplyXError):
+    """The store of backups could not be used; the message says why."""
+
+    code = "BACKUP_STORE_FAILED"
+    ru, en = "Хранилище копий недоступно", "The store of backups cannot be used"
+
+
 class UpgradeFailed(ReplyXError):
     """An upgrade did not work; the message says what state it left, and what to do."""
 

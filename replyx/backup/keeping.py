@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import logging
 import shutil
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from replyx.backup.making import Made, file_name, make_backup
+from replyx.backup.stores import local_folder, store_of
 from replyx.clock import Clock
 from replyx.config.settings import Config
 from replyx.storage.database import Database
@@ -20,25 +22,21 @@ logger = logging.getLogger(__name__)
 _SPARE = 1 << 30
 
 
-@dataclass(frozen=True)
-class Kept:
-    """One backup in the folder, by its name's time."""
+def keep(config: Config, now: datetime, make: Callable[[Path], Made]) -> Made:
+    """Make a backup of this moment by `make`, and keep it where `backup.folder` says.
 
-    path: Path
-    created_at: datetime
-    bytes: int
-
-
-def backup_folder(config: Config) -> Path:
-    """Where backups go that nobody named a place for."""
-    return Path(config.backup.folder).expanduser().resolve() if config.backup.folder else config.data_dir / "backups"
-
-
-def list_backups(config: Config) -> list[Kept]:
-    """The backups of the folder, newest first."""
-    folder = backup_folder(config)
-    found = [_kept(path) for path in folder.glob("replyx-*.backup")] if folder.is_dir() else []
-    return sorted((kept for kept in found if kept is not None), key=lambda kept: kept.created_at, reverse=True)
+    Raises:
+        OSError: it cannot be written. BackupStoreFailed: the store refused it.
+    """
+    folder, store = local_folder(config), store_of(config)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = make(folder / file_name(now))
+    if not store.is_remote:
+        return made
+    try:
+        return replace(made, where=store.put(made.path))
+    finally:
+        made.path.unlink(missing_ok=True)
 
 
 class Backups:
@@ -53,12 +51,12 @@ class Backups:
         None where none was due, or another process is at it.
 
         Raises:
-            OSError: the folder cannot be written to.
+            OSError: the folder cannot be written to. BackupStoreFailed: the store refuses.
         """
         settings = self._config.backup
         if not settings.every_hours:
             return None
-        folder = backup_folder(self._config)
+        folder, store = local_folder(self._config), store_of(self._config)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (folder / ".lock").open("w") as lock:
             try:
@@ -66,7 +64,7 @@ class Backups:
             except BlockingIOError:
                 return None
             now = self._clock.now()
-            newest = next(iter(list_backups(self._config)), None)
+            newest = next(iter(store.list()), None)
             if newest is not None and now - newest.created_at < timedelta(hours=settings.every_hours):
                 return None
             room = shutil.disk_usage(folder).free
@@ -74,20 +72,11 @@ class Backups:
                 # A backup must not take the last of the disk that the database writes to.
                 logger.warning("no backup was made: too little room", extra={"folder": str(folder), "free": room})
                 return None
-            made = make_backup(self._db, self._config, folder / file_name(now), now=now, passphrase=None)
+            made = keep(
+                self._config, now, lambda path: make_backup(self._db, self._config, path, now=now, passphrase=None)
+            )
             logger.info("a backup was made", extra={"file": made.path.name, "bytes": made.bytes, "rows": made.rows})
-            self._forget_old()
+            for old in store.list()[settings.keep :]:
+                store.delete(old.name)
+                logger.info("an old backup was deleted", extra={"file": old.name})
             return made
-
-    def _forget_old(self) -> None:
-        for kept in list_backups(self._config)[self._config.backup.keep :]:
-            kept.path.unlink(missing_ok=True)
-            logger.info("an old backup was deleted", extra={"file": kept.path.name})
-
-
-def _kept(path: Path) -> Kept | None:
-    try:
-        moment = datetime.strptime(path.name, "replyx-%Y%m%d-%H%M%S.backup").replace(tzinfo=UTC)
-        return Kept(path, moment, path.stat().st_size)
-    except (ValueError, FileNotFoundError):
-        return None

@@ -28,13 +28,22 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Made:
-    """A finished backup. `missing` files were deleted while it was being made, with their documents."""
+    """A finished backup. `missing` files were deleted while it was being made, with their documents.
+
+    `where` is its URL, where it was put into a store.
+    """
 
     path: Path
     bytes: int
     rows: int
     files: int
     missing: int
+    where: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it is now."""
+        return self.where or str(self.path.resolve())
 
 
 def file_name(now: datetime) -> str:

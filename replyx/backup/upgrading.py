@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Protocol
 
 from replyx import __version__
-from replyx.backup.keeping import backup_folder
 from replyx.backup.making import make_backup
 from replyx.backup.restoring import Restore
+from replyx.backup.stores import local_folder
 from replyx.backup.upgrade_lock import holding
 from replyx.clock import Clock
 from replyx.config.settings import Config
@@ -247,7 +247,7 @@ class Upgrade:
         )
 
     def _place(self) -> Path:
-        return backup_folder(self._config) / f"before-upgrade-{self._clock.now():%Y%m%d-%H%M%S}.backup"
+        return local_folder(self._config) / f"before-upgrade-{self._clock.now():%Y%m%d-%H%M%S}.backup"
 
     def _forget_old_backups(self, newest: Path) -> None:
         for old in sorted(newest.parent.glob("before-upgrade-*.backup"), reverse=True)[_KEEP:]:

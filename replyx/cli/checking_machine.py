@@ -80,13 +80,16 @@ def _disk(folder: Path) -> Finding:
 
 
 def _backup(config: Config) -> Finding:
-    from replyx.backup.keeping import list_backups
+    from replyx.backup.stores import store_of
 
-    newest = next(iter(list_backups(config)), None)
+    try:
+        newest = next(iter(store_of(config).list()), None)
+    except ReplyXError as error:
+        return refused("backup", error)
     if newest is None:
         return warning("backup", "копий ещё нет", "there is none yet", "replyx db backup")
     hours = (SystemClock().now() - newest.created_at).total_seconds() / 3600
-    ru, en = f"{newest.path.name}, {hours:.0f} ч назад", f"{newest.path.name}, {hours:.0f} h ago"
+    ru, en = f"{newest.name}, {hours:.0f} ч назад", f"{newest.name}, {hours:.0f} h ago"
     if hours > 2 * (config.backup.every_hours or 24):
         return warning("backup", ru, en, "replyx db backup")
     return good("backup", ru, en)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +13,6 @@ from replyx.cli.flags import AsJson, Yes
 if TYPE_CHECKING:
     from replyx.backup.making import Made
     from replyx.backup.restoring import Restored
-    from replyx.config.settings import Config
     from replyx.storage.database import Database
 
 app = group("Make, migrate, check, back up, restore and move the database.")
@@ -111,7 +109,8 @@ def backup(
     as_json: AsJson = False,
 ) -> None:
     """Write dialogs, ledger, documents and settings into one file, while everything runs."""
-    from replyx.backup.making import make_backup
+    from replyx.backup.keeping import keep
+    from replyx.backup.making import file_name, make_backup
     from replyx.cli.asking import ask_secret
     from replyx.cli.output import print_json
     from replyx.cli.progress import bars
@@ -127,18 +126,39 @@ def backup(
     config, now = ctx.obj.load(), SystemClock().now()
     with ctx.obj.database() as database, bars(shown=not as_json) as shown:
         require_schema(database)
-        path = _place(config, to, now)
-        made = make_backup(database, config, path, now=now, passphrase=passphrase, progress=shown.count(path.name))
+
+        def make(path: Path) -> Made:
+            return make_backup(database, config, path, now=now, passphrase=passphrase, progress=shown.count(path.name))
+
+        made = keep(config, now, make) if to is None else make(to / file_name(now) if to.is_dir() else to)
     if as_json:
-        print_json({"file": str(made.path.resolve()), "bytes": made.bytes, "rows": made.rows, "files": made.files})
+        print_json({"file": made.place, "bytes": made.bytes, "rows": made.rows, "files": made.files})
     else:
         _say_made(made, with_secrets=passphrase is not None)
 
 
 @app.command()
+def backups(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """List the backups that are kept in `backup.folder`, newest first."""
+    from replyx.backup.stores import store_of
+    from replyx.cli.language import choose
+    from replyx.cli.output import hint, print_json, print_table
+    from replyx.clock import iso
+
+    kept = store_of(ctx.obj.load()).list()
+    if as_json:
+        print_json([{"file": one.where, "created_at": iso(one.created_at), "bytes": one.bytes} for one in kept])
+    elif kept:
+        columns = choose("копия,сделана,МиБ", "backup,made,MiB").split(",")
+        print_table(columns, [(one.where, iso(one.created_at), f"{one.bytes / (1 << 20):.1f}") for one in kept])
+    else:
+        hint("Копий нет. Сделать: replyx db backup", "There are none. Make one: replyx db backup")
+
+
+@app.command()
 def restore(
     ctx: typer.Context,
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.", show_default=False, readable=False)],
+    which: Annotated[str, typer.Argument(metavar="FILE", help="A backup: a path, or s3://….", show_default=False)],
     replace: Annotated[bool, typer.Option("--replace", help="Even where the database holds data.")] = False,
     passphrase_stdin: Annotated[
         bool,
@@ -149,6 +169,7 @@ def restore(
 ) -> None:
     """Bring a backup back, from either kind of database to either; the whole of it is checked first."""
     from replyx.backup.restoring import Restore
+    from replyx.backup.stores import fetched
     from replyx.cli.asking import ask_secret, require_consent
     from replyx.cli.lock import hold_data_dir
     from replyx.cli.output import print_json
@@ -158,7 +179,7 @@ def restore(
     if passphrase_stdin:
         passphrase = ask_secret("Пароль", "Passphrase", from_stdin=True, flag="--passphrase-stdin")
     config = ctx.obj.load()
-    with hold_data_dir(config.data_dir), bars(shown=not as_json) as shown:
+    with hold_data_dir(config.data_dir), fetched(which, config) as path, bars(shown=not as_json) as shown:
         plan = Restore(path, config, shown.count(path.name))
         if _is_in_use(ctx, replace=replace):
             require_consent(
@@ -212,17 +233,6 @@ def move(
         )
 
 
-def _place(config: Config, to: Path | None, now: datetime) -> Path:
-    from replyx.backup.keeping import backup_folder
-    from replyx.backup.making import file_name
-
-    folder = backup_folder(config) if to is None else to
-    if to is not None and not to.is_dir():
-        return to
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder / file_name(now)
-
-
 def _is_in_use(ctx: typer.Context, *, replace: bool) -> bool:
     """Whether the database holds data; it may only where `replace`."""
     from replyx.errors import Conflict
@@ -261,8 +271,8 @@ def _say_made(made: Made, *, with_secrets: bool) -> None:
 
     size = f"{made.bytes / 1_048_576:.1f}"
     say(
-        f"{made.path}: {size} МиБ, строк {made.rows}, файлов {made.files}",
-        f"{made.path}: {size} MiB, {made.rows} rows, {made.files} files",
+        f"{made.place}: {size} МиБ, строк {made.rows}, файлов {made.files}",
+        f"{made.place}: {size} MiB, {made.rows} rows, {made.files} files",
     )
     if not with_secrets:
         hint(

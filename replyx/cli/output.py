@@ -17,6 +17,7 @@ from replyx.cli.language import choose, language
 from replyx.errors import (
     AddressInUse,
     AlreadyRunning,
+    BackupStoreFailed,
     BackupUnusable,
     ConfigError,
     DatabaseUnavailable,
@@ -40,6 +41,7 @@ _CODES: dict[type[BaseException], ExitCode] = {
     AddressInUse: ExitCode.EXIT_PORT,
     AlreadyRunning: ExitCode.EXIT_RUNNING,
     BackupUnusable: ExitCode.EXIT_FAILED,
+    BackupStoreFailed: ExitCode.EXIT_FAILED,
     UpgradeFailed: ExitCode.EXIT_FAILED,
     ReplyXError: ExitCode.EXIT_REFUSED,
     OSError: ExitCode.EXIT_FAILED,

@@ -256,7 +256,11 @@ class ModelsSettings:
 class BackupSettings:
     every_hours: int = setting(24, "Hours between backups that the worker makes; 0: none.", low=0)
     keep: int = setting(7, "How many of them are kept; older ones are deleted.", low=1)
-    folder: str = setting("", "Where they go; empty: `backups` in the data directory. Best on another disk.")
+    folder: str = setting("", "A folder, best on another disk, or `s3://BUCKET/PREFIX`; empty: in the data directory.")
+    endpoint: str = setting("", "Address of the S3-compatible store, as `https://s3.example.com`; empty: Amazon's.")
+    region: str = setting("us-east-1", "Region of the bucket; many stores take any.")
+    access_key: str = setting("", "Name of the key to the store.", secret=True)
+    secret_key: str = setting("", "The key to the store.", secret=True)
 
 
 @dataclass(frozen=True)

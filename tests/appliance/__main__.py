@@ -98,7 +98,8 @@ def _dies(machine: Machine, unit: str, sheet: Sheet) -> None:
     before = machine.property(unit, "MainPID")
     began = time.monotonic()
     machine.run(f"kill -9 {before}")
-    machine.wait_until(f"systemctl is-active -q {unit} && [ $(systemctl show --value -p MainPID {unit}) != {before} ]")
+    machine.wait_until(f"case $(systemctl show --value -p MainPID {unit}) in 0|{before}) exit 1;; esac")
+    machine.wait_until(f"systemctl is-active -q {unit}")
     sheet.line(f"kill -9 of {unit}", f"back and ready in {time.monotonic() - began:.1f} s", ok=True)
 
 

@@ -15,11 +15,12 @@ import pytest
 
 from replyx.app import open_app, open_database
 from replyx.backup.archive import HEADER, verify, writing
-from replyx.backup.keeping import Backups, list_backups
+from replyx.backup.keeping import Backups
 from replyx.backup.making import make_backup
 from replyx.backup.moving import move
 from replyx.backup.restoring import Restore
 from replyx.backup.secrets import seal, unseal
+from replyx.backup.stores import store_of
 from replyx.config.settings import Config
 from replyx.errors import BackupUnusable, Conflict
 from replyx.storage.database import Database
@@ -250,8 +251,8 @@ def test_backups_make_themselves_when_they_are_due_and_old_ones_go(
         clock.advance(timedelta(hours=6).total_seconds())
 
     assert all(made)
-    kept = list_backups(config)
-    assert [one.path for one in kept] == [one.path for one in reversed(made[-2:]) if one]
+    kept = store_of(config).list()
+    assert [one.where for one in kept] == [one.place for one in reversed(made[-2:]) if one]
     assert Backups(desk.app.db, clock, configure(REPLYX_BACKUP__EVERY_HOURS="0")).make_due() is None
     for one in kept:
-        verify(one.path)
+        verify(Path(one.where))
