@@ -1,4 +1,4 @@
-"""Checks of the machine: the data directory and its secrets, disk, processor, port, Redis."""
+"""Checks of the machine: settings, the data directory and its secrets, disk, processor, port, Redis."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LITTLE, _TOO_LITTLE = 2 << 30, 256 << 20
 
 def machine_findings(config: Config) -> list[Finding]:
     """What is wrong around the program."""
-    found = [_data_dir(config.data_dir), _secret_key(config)]
+    found = [_settings(config), _data_dir(config.data_dir), _secret_key(config), *_upgrade(config)]
     if config.data_dir.is_dir():
         found += [_disk(config.data_dir), _backup(config)]
     return [*found, _processor(), _port(config), _redis(config)]
@@ -32,6 +32,27 @@ def machine_findings(config: Config) -> list[Finding]:
 def essential_findings(config: Config) -> list[Finding]:
     """Of them, what nothing can be done without."""
     return [_data_dir(config.data_dir), _secret_key(config)]
+
+
+def _settings(config: Config) -> Finding:
+    """They were read; where a secret stands in the file, nobody else may read it."""
+    from replyx.config.settings import all_settings
+
+    where = str(config.path or "–")
+    secret = [row.name for row in all_settings() if row.secret and config.origin.get(row.name) == where]
+    if secret and config.path is not None and _is_open_to_others(config.path):
+        names = ", ".join(secret)
+        mend = f"chmod 600 {where}"
+        return fault("settings", f"{where} читают другие, а в нём {names}", f"others can read {names} in {where}", mend)
+    return good("settings", where, where)
+
+
+def _upgrade(config: Config) -> list[Finding]:
+    from replyx.backup.upgrading import unfinished_step
+
+    if not unfinished_step(config):
+        return []
+    return [fault("upgrade", "прервано на полпути", "it was broken off in the middle", "replyx upgrade")]
 
 
 def _data_dir(folder: Path) -> Finding:

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from replyx import __version__
 from replyx.cli.findings import Finding, fault, good, refused, warning
 from replyx.errors import ReplyXError
 
@@ -95,7 +96,27 @@ def _models(app: App) -> list[Finding]:
     if any(name.startswith(PREFIX) for name in used) and find_spec("llama_cpp") is None:
         mend = 'pip install "replyx[local]"'
         found.append(fault("models", "локальную модель нечем запустить", "nothing can run the local model", mend))
+    found += _memory(app, used)
     return found or [good("models", ", ".join(sorted(offered)), ", ".join(sorted(offered)))]
+
+
+def _memory(app: App, used: set[str]) -> list[Finding]:
+    """Local models that would not fit into what is free; those that a running process holds are in it already."""
+    from replyx.llm.memory import require_memory
+    from replyx.llm.shelf import PREFIX, ModelShelf
+
+    if any(beat.alive and beat.role == "worker" for beat in app.beats.list()):
+        return []
+    shelf = ModelShelf(app.config)
+    found: list[Finding] = []
+    for name in sorted(name for name in used if name.startswith(PREFIX) and name in set(shelf.names())):
+        try:
+            require_memory(shelf.path(name), app.config.models.context_tokens)
+        except ReplyXError as error:
+            found.append(
+                fault("models", f"{name}: {error.message_en}", f"{name}: {error.message_en}", "replyx models list")
+            )
+    return found
 
 
 def _knowledge(app: App) -> Finding:
@@ -136,6 +157,10 @@ def _processes(app: App) -> Finding:
         mend = "replyx up" if app.config.is_embedded else "systemctl start replyx.target"
         return warning("processes", "ничего не запущено", "nothing runs", mend)
     roles = ", ".join(alive)
+    if older := sorted({str((beat.detail or {}).get("version", "?")) for beat in beats if beat.alive} - {__version__}):
+        names = ", ".join(older)
+        ru, en = f"{roles}; работает ещё программа {names}", f"{roles}; the program {names} still runs"
+        return warning("processes", ru, en, "replyx upgrade")
     if silent:
         names = ", ".join(silent)
         return warning(

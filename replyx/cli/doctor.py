@@ -34,7 +34,7 @@ def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 def _examined(invocation: Invocation) -> list[Finding]:
     from replyx.cli.checking_machine import machine_findings
-    from replyx.cli.findings import good, refused
+    from replyx.cli.findings import refused
     from replyx.clock import SystemClock
     from replyx.errors import ConfigError
     from replyx.plugins.finding import load_plugins
@@ -45,8 +45,7 @@ def _examined(invocation: Invocation) -> list[Finding]:
         load_plugins(config, SystemClock())
     except ConfigError as error:
         return [refused("settings", error, "replyx config check")]
-    where = str(config.path) if config.path else "–"
-    found = [good("settings", where, where), *machine_findings(config)]
+    found = machine_findings(config)
     return found + _stored(config)
 
 
@@ -54,6 +53,7 @@ def _stored(config: Config) -> list[Finding]:
     """What is in the database, where there is one; a look at nothing must not make it."""
     from replyx.app import open_app
     from replyx.cli.checking_database import database_findings
+    from replyx.cli.checking_reach import reach_findings
     from replyx.cli.checking_services import service_findings
     from replyx.cli.findings import has_fault, warning
 
@@ -64,6 +64,6 @@ def _stored(config: Config) -> list[Finding]:
         return found
     services = open_app(config, migrate_embedded=False)
     try:
-        return found + service_findings(services)
+        return [*found, *service_findings(services), *reach_findings(services)]
     finally:
         services.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 
 #: Russian stems are cut to this length: «заморозка» meets «замороженный», which Snowball keeps apart.
@@ -34,6 +35,8 @@ _stems: dict[str, str] = {}
 _common: frozenset[str] = frozenset()
 _russian: Callable[[str], str] | None = None
 _english: Callable[[str], str] | None = None
+#: A stemmer keeps the word under work in itself: two threads in one would get each other's stems, or an IndexError.
+_at_work = threading.Lock()
 
 
 def stems(text: str) -> list[str]:
@@ -63,14 +66,16 @@ def key_of(question: str) -> str:
 def _stem(word: str) -> str:
     if len(_stems) >= _REMEMBERED:
         _stems.clear()
-    if _CYRILLIC.search(word):
-        stem = _stemmers()[0](word)[:_CUT]
-    elif _LATIN.search(word):
-        stem = _stemmers()[1](word)
-    else:
-        stem = word
+    with _at_work:
+        stem = _stemmed(word)
     _stems[word] = stem
     return stem
+
+
+def _stemmed(word: str) -> str:
+    if _CYRILLIC.search(word):
+        return _stemmers()[0](word)[:_CUT]
+    return _stemmers()[1](word) if _LATIN.search(word) else word
 
 
 def _stemmers() -> tuple[Callable[[str], str], Callable[[str], str]]:

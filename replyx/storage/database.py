@@ -139,6 +139,18 @@ class Database:
             return peewee.SQL(f"(CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + {shift})")
         return peewee.SQL(f"(CAST(extract(epoch from clock_timestamp()) * 1000 AS bigint) + {shift})")
 
+    def seconds_ahead(self) -> float:
+        """Seconds by which the server's clock is ahead of this machine's; SQLite's is the same one.
+
+        Raises:
+            DatabaseUnavailable: no connection, or it broke.
+        """
+        if self.is_sqlite:
+            return 0.0
+        with self.connection():
+            told = self.native.execute_sql("SELECT extract(epoch from clock_timestamp())::float8").fetchone()[0]
+        return float(told) - time.time()
+
     def close(self) -> None:
         """Close every idle connection of the pool and this thread's own."""
         if not self.native.is_closed():

@@ -42,7 +42,7 @@ def test_the_man_page_is_what_the_commands_say() -> None:
         ("us", "users"),
         ("users cr", "create credit"),
         ("users create --pass", "--password-stdin"),
-        ("--data-dir x db back", "backup"),
+        ("--data-dir x db back", "backup backups"),
         ("systemd install --", "--user --to --now --json --help"),
         ("db backup ", ""),
     ],
