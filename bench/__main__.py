@@ -10,7 +10,9 @@ import sys
 from bench.table import Row, show
 
 #: Every measurement: a module of this package with `run(*, quick)`.
-MEASUREMENTS = ("startup", "requests", "answers", "retrieval", "rightness", "ingestion", "pool", "telegram", "local")
+MEASUREMENTS = (
+    "startup", "requests", "answers", "retrieval", "rightness", "ingestion", "pool", "telegram", "backups", "local",
+)  # fmt: skip
 
 
 def main() -> None:

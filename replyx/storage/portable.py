@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from replyx.storage.database import Database, Table
 from replyx.storage.processes import ProcessBeat
 from replyx.storage.schema import ALL_TABLES, HISTORY, schema_status
 
-#: Rows and values that one statement inserts, at most; SQLite takes 32,766 values.
-_BATCH, _VALUES = 500, 30_000
+#: Rows and values that one statement inserts into SQLite, which takes 32,766 values at most; rows of one COPY.
+_BATCH, _VALUES, _COPIED = 500, 30_000, 5_000
 
 
 @contextmanager
@@ -109,13 +110,14 @@ def load_rows(db: Database, table: str, columns: Sequence[str], rows: Iterable[S
     """Insert rows of `read_rows`, of this schema or an earlier one; inside `loading`. Returns how many.
 
     Raises:
-        ValueError: a table or column that the database does not have, or a row of another length.
+        ValueError: a table or column that the database does not have, a row of another length, or values that the
+            database refuses.
     """
     known = {column.name for column in db.native.get_columns(table)}
     if not known.issuperset(columns):
         raise ValueError(f"no such columns in {table}")
     names = ", ".join(_quoted(name) for name in columns)
-    most = max(1, min(_BATCH, _VALUES // len(columns)))
+    most = max(1, min(_BATCH, _VALUES // len(columns))) if db.is_sqlite else _COPIED
     batch: list[Sequence[Any]] = []
     loaded = 0
     for row in rows:
@@ -152,12 +154,38 @@ def _truths() -> dict[str, frozenset[str]]:
 
 
 def _insert(db: Database, table: str, names: str, batch: Sequence[Sequence[Any]]) -> int:
-    mark = "?" if db.is_sqlite else "%s"
-    row = f"({', '.join([mark] * len(batch[0]))})"
+    if not db.is_sqlite:
+        _copy(db, f"COPY {_quoted(table)} ({names}) FROM STDIN", batch)
+        return len(batch)
+    row = f"({', '.join(['?'] * len(batch[0]))})"
     places = ", ".join([row] * len(batch))
     statement = f"INSERT INTO {_quoted(table)} ({names}) VALUES {places}"  # noqa: S608 - names the database knows
     db.native.execute_sql(statement, [value for values in batch for value in values])
     return len(batch)
+
+
+def _copy(db: Database, statement: str, batch: Sequence[Sequence[Any]]) -> None:
+    """By COPY, which takes a third of the time of INSERT."""
+    import psycopg2
+
+    text = "".join("\t".join(map(_as_text, row)) + "\n" for row in batch)
+    # peewee begins the transaction with its first statement.
+    db.native.execute_sql("SELECT 1")
+    with db.native.connection().cursor() as cursor:
+        try:
+            cursor.connection.waiting(cursor.copy_expert, statement, io.StringIO(text))
+        except psycopg2.OperationalError as error:
+            raise peewee.OperationalError(str(error)) from error
+        except psycopg2.Error as error:
+            # The driver's own words repeat what a customer wrote.
+            raise ValueError(f"the database refuses what is to be copied: {error.pgcode}") from None
+
+
+def _as_text(value: Any) -> str:
+    """COPY's text form; four looks for what is seldom there are quicker than one translation."""
+    if not isinstance(value, str):
+        return "\\N" if value is None else str(value)
+    return value.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
 
 
 def _streamed(db: Database, statement: str) -> Iterator[Sequence[Any]]:
