@@ -10,7 +10,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .ONESHELL:
 .NOTPARALLEL:
-.PHONY: help up test check fuzz appliance isolation hostile chaos kills machines telegram bugs coverage mutation bench docs lock packages clean
+.PHONY: help up test check fuzz appliance hosts isolation hostile chaos kills machines telegram bugs coverage mutation bench docs lock packages clean
 
 PYTHON ?= python3
 ARGS ?=
@@ -71,6 +71,10 @@ mutation: packages $(DEVELOPMENT) ## a thousand small changes of the same parts,
 appliance: $(DEVELOPMENT) ## a booted Debian: install, first answer, kill, hang, restart and upgrade under load; root only; ten minutes
 	@command -v debootstrap systemd-nspawn nsenter >/dev/null || { echo 'Run: apt-get install debootstrap systemd-container'; exit 1; }
 	$(BIN)/python -m tests.appliance $(ARGS)
+
+hosts: $(DEVELOPMENT) ## two hosts behind nginx over one PostgreSQL and one Redis, each cut off once; root only; five minutes
+	@command -v debootstrap systemd-nspawn nsenter >/dev/null || { echo 'Run: apt-get install debootstrap systemd-container'; exit 1; }
+	$(BIN)/python -m tests.appliance.hosts
 
 isolation: packages $(DEVELOPMENT) ## every attempt at what is a stranger's on PostgreSQL, too; `make test` makes a part of them
 	@REPLYX_TEST_WHOLE_MATRIX=1 $(BIN)/python -m pytest -q -n 2 tests/edges/test_isolation_matrix.py $(ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -98,7 +99,9 @@ def _leader_of(nspawn: int) -> int:
     while time.monotonic() < deadline:
         children = Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split()
         for child in map(int, children):
-            if Path(f"/proc/{child}/exe").readlink().name == "systemd":
-                return child
+            # One that ended meanwhile has no program any more.
+            with contextlib.suppress(FileNotFoundError):
+                if Path(f"/proc/{child}/exe").readlink().name == "systemd":
+                    return child
         time.sleep(0.1)
     sys.exit("the machine did not boot; see .cache/appliance/console.log")

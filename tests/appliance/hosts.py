@@ -1,0 +1,159 @@
+"""`make hosts`: two hosts with server, workers and bots each, over one PostgreSQL and one Redis, behind one nginx.
+
+The hosts are network namespaces inside a booted machine; one is cut off in the middle, comes back, then the other. The
+hosts share the data directory, as over NFS. Ends with 1 where a message was lost or answered twice.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.appliance.installation import CONFIG, Installation
+from tests.appliance.machine import Machine, booted
+from tests.appliance.root import build_wheel, make_root
+from tests.support.documents import REPOSITORY
+
+_NAME = "help.example.com"
+
+#: Where PostgreSQL, Redis and nginx are, and the two hosts.
+_CENTRE = "10.77.0.1"
+_HOSTS = {"north": "10.77.0.11", "south": "10.77.0.12"}
+
+#: What runs on each host.
+_ROLES = ("server --host 0.0.0.0", "worker", "worker", "bots")
+
+_SERVER = f"""
+[server]
+public_url = "https://{_NAME}"
+trusted_proxies = ["{_CENTRE}"]
+"""
+
+#: Seconds of each piece of the run.
+_PIECE = 15.0
+
+
+def main() -> int:
+    if os.geteuid() != 0:
+        sys.exit("Only root can boot a machine. Run: sudo make hosts")
+    root = make_root()
+    with tempfile.TemporaryDirectory(prefix="replyx-wheel-") as folder, booted(root, build_wheel(Path(folder))) as box:
+        return _try(box)
+
+
+def _try(machine: Machine) -> int:
+    installed = _install(machine)
+    for name, address in _HOSTS.items():
+        _open_host(machine, name, address)
+    _open_nginx(machine)
+    machine.wait_until(f"python /root/ready.py https://{_NAME}/readyz")
+    with installed.customers(8, f"https://{_NAME}", "/etc/ssl/replyx.pem") as seen:
+        for name in _HOSTS:
+            time.sleep(_PIECE)
+            machine.run(f"ip link set {name} down")
+            _say(f"{name} is cut off")
+            time.sleep(_PIECE)
+            machine.run(f"ip link set {name} up")
+            _say(f"{name} is back")
+        time.sleep(_PIECE)
+    _say(f"asked {seen['asked']}, lost {seen['lost']}, doubled {seen['doubled']}, slowest {seen['slowest']} s")
+    _say(f"errors that customers saw: {len(seen['errors'])} {seen['errors'][:3]}")
+    sound = '"ok": true' in machine.run("replyx db check --json", check=False)
+    machine.run("replyx billing verify")
+    _say(f"db check: {'sound' if sound else 'NOT sound'}")
+    return 0 if sound and seen["asked"] and seen["lost"] == seen["doubled"] == 0 else 1
+
+
+def _install(machine: Machine) -> Installation:
+    """PostgreSQL and Redis for the network, the database, a document; nothing runs yet."""
+    admit = f"host all all {_CENTRE}/24 scram-sha-256"
+    machine.run(
+        "set -e; ip link add front type bridge && ip link set front up && ip address add " + f"{_CENTRE}/24 dev front\n"
+        "runuser -u postgres -- psql -qc \"ALTER SYSTEM SET listen_addresses = '*'\"\n"
+        f"echo '{admit}' | tee -a /etc/postgresql/*/main/pg_hba.conf && systemctl restart 'postgresql@*'\n"
+        f"echo 'bind 127.0.0.1 {_CENTRE}\nprotected-mode no' >> /etc/redis/redis.conf && systemctl restart redis-server"
+    )
+    machine.wait_until("runuser -u postgres -- psql -Atc 'SHOW listen_addresses' | grep -F '*'")
+    installed = Installation(machine)
+    redis, database = "redis://127.0.0.1:6379/0", "postgresql://replyx:secret-7@127.0.0.1/replyx"
+    installed.install("--redis-url", redis, "--database-url", database, start=False)
+    machine.run(f"sed -i 's/127.0.0.1:6379/{_CENTRE}:6379/; s/@127.0.0.1/@{_CENTRE}/' {CONFIG}")
+    # One table cannot stand there twice: the head that `init` wrote goes, ours comes.
+    machine.run(f"sed -i '/^\\[server\\]$/d' {CONFIG} && cat >> {CONFIG}", stdin=_SERVER)
+    installed.teach()
+    return installed
+
+
+def _open_host(machine: Machine, name: str, address: str) -> None:
+    """A namespace on the bridge, and ReplyX in it; its processes end with the machine."""
+    machine.run(
+        f"set -e; ip netns add {name} && ip link add {name} type veth peer name eth0 netns {name}\n"
+        f"ip link set {name} master front up\n"
+        f"ip -n {name} address add {address}/24 dev eth0\n"
+        f"ip -n {name} link set eth0 up && ip -n {name} link set lo up"
+    )
+    for number, role in enumerate(_ROLES):
+        unit = f"replyx-{name}-{number}"
+        where = f"-p NetworkNamespacePath=/run/netns/{name} -p Restart=always -p RestartSec=2 --setenv=PATH=$PATH"
+        machine.run(f"systemd-run -q --unit={unit} {where} replyx --config {CONFIG} {role}")
+
+
+def _open_nginx(machine: Machine) -> None:
+    """The shipped configuration with a line for each host and a certificate of our own."""
+    text = (REPOSITORY / "deploy" / "nginx" / "replyx.conf").read_text(encoding="utf-8")
+    servers = "\n".join(f"    server {address}:8000;" for address in _HOSTS.values())
+    text = text.replace("    server 127.0.0.1:8000;", servers)
+    for end in ("fullchain", "privkey"):
+        text = text.replace(f"/etc/letsencrypt/live/{_NAME}/{end}.pem", "/etc/ssl/replyx-both.pem")
+    certificate, key = _certificate()
+    machine.run("cat > /etc/ssl/replyx.pem", stdin=certificate)
+    machine.run("cat > /etc/ssl/replyx-both.pem", stdin=certificate + key)
+    machine.run("cat > /etc/nginx/sites-enabled/default", stdin=text)
+    machine.run(f"echo '127.0.0.1 {_NAME}' >> /etc/hosts; nginx -t 2>/dev/null && systemctl restart nginx")
+    program = (
+        "import ssl, sys, urllib.request as ask\n"
+        "ask.urlopen(sys.argv[1], context=ssl.create_default_context(cafile='/etc/ssl/replyx.pem'), timeout=5)\n"
+    )
+    machine.run("cat > /root/ready.py", stdin=program)
+
+
+def _certificate() -> tuple[str, str]:
+    """A certificate for the name that vouches for itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _NAME)])
+    now = datetime.datetime.now(datetime.UTC)
+    names = x509.SubjectAlternativeName([x509.DNSName(_NAME), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=30))
+        .add_extension(names, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    form = serialization.PrivateFormat.PKCS8
+    shown = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    return made.public_bytes(serialization.Encoding.PEM).decode(), shown.decode()
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
