@@ -50,6 +50,7 @@ from replyx.events.figures import Figures
 from replyx.events.idempotency import IdempotencyKeys
 from replyx.events.memory import MemoryBus
 from replyx.events.outbox import Outbox
+from replyx.events.spans import Spans
 from replyx.events.stream import AnswerStream
 from replyx.knowledge.knowledge import Knowledge
 from replyx.llm.ai_tokens import AiTokens
@@ -110,6 +111,7 @@ class App:
     gaps: Gaps
     census: Census
     figures: Figures
+    spans: Spans
     tenants: Tenants
     plugins: Host
     idempotency: IdempotencyKeys
@@ -145,6 +147,7 @@ class App:
         """Give everything back; the app cannot be used afterwards."""
         self.plugins.close()
         self.answering.close()
+        self.spans.close()
         self.engines.close()
         self.knowledge.close()
         self.bus.close()
@@ -191,6 +194,7 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
     accounts, ledger = Accounts(db, bus, time, tokens, config, box), Ledger(db, time, config)
     ai_tokens, knowledge = AiTokens(db, time, box, config.zone), Knowledge(db, bus, time, queue, config, plugins)
     engines, stream, figures = Engines(config, ai_tokens, time, plugins.engines), AnswerStream(bus, time), Figures()
+    spans = Spans(config)
     writing = Writing(db, outbox, queue, ledger, time, plugins, Postbox(db, bus))
     handoffs, top_ups = Handoffs(db, outbox, writing, time), TopUps(db, ledger, time, config, plugins)
     assistants = Assistants(db, bus, time, box, config, engines.check_model, engines.default_model)
@@ -227,7 +231,7 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
         inbox=inbox,
         conversations=conversations,
         handoffs=handoffs,
-        answering=Answering(db, bus, stream, queue, writing, handoffs, drafting, ledger, time, config, figures),
+        answering=Answering(db, bus, stream, queue, writing, handoffs, drafting, ledger, time, config, figures, spans),
         evaluation=Evaluation(db, knowledge, engines),
         deliveries=Deliveries(db, outbox, writing, time, config),
         topics=Topics(db, outbox, time),
@@ -236,12 +240,13 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
         gaps=Gaps(db, time, knowledge),
         census=Census(db, time),
         figures=figures,
+        spans=spans,
         tenants=Tenants(db, accounts, ledger, assistants, knowledge, dialogs),
         plugins=plugins,
         idempotency=IdempotencyKeys(db, box),
         sealed=Sealed(db, time, config),
         api_keys=ApiKeys(db, time),
-        completions=Completions(db, drafting, ledger, time, config),
+        completions=Completions(db, drafting, ledger, time, config, spans),
     )
 
 

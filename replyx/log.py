@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import re
+import secrets
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from replyx.clock import SystemClock
@@ -22,6 +26,24 @@ _SECRETS = re.compile(
     r"|(?<=[Bb]earer )\S+"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
 )
+
+#: The piece of work that this thread does: what it logs meanwhile carries this number.
+_TRACE: ContextVar[str] = ContextVar("trace", default="")
+
+
+@contextmanager
+def traced() -> Iterator[str]:
+    """Put one new `trace_id` on every line that is logged inside the block."""
+    token = _TRACE.set(secrets.token_hex(16))
+    try:
+        yield _TRACE.get()
+    finally:
+        _TRACE.reset(token)
+
+
+def trace_id() -> str:
+    """The number of the work that is being done; a new one where none has begun."""
+    return _TRACE.get() or secrets.token_hex(16)
 
 
 def redact(text: str) -> str:
@@ -46,7 +68,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        row.update({k: v for k, v in vars(record).items() if k not in _STANDARD})
+        row.update(_extras(record))
         if record.exc_info:
             row["exception"] = self.formatException(record.exc_info)
         # JSON itself escapes no more than it must: U+2028 and the C1 controls are left to us.
@@ -57,7 +79,7 @@ class TextFormatter(logging.Formatter):
     """`12:00:01 warning replyx.worker: text key=value`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        extra = " ".join(f"{k}={v}" for k, v in vars(record).items() if k not in _STANDARD)
+        extra = " ".join(f"{k}={v}" for k, v in _extras(record).items())
         line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname.lower()} {record.name}: {record.getMessage()}"
         # A message with line breaks must stay one line, or a customer could forge log lines.
         line = one_line(f"{line} {extra}" if extra else line)
@@ -65,6 +87,12 @@ class TextFormatter(logging.Formatter):
             # Indented, as an exception may repeat what a customer wrote.
             line += "".join(f"\n    {one_line(row)}" for row in self.formatException(record.exc_info).splitlines())
         return redact(line)
+
+
+def _extras(record: logging.LogRecord) -> dict[str, Any]:
+    extras = {k: v for k, v in vars(record).items() if k not in _STANDARD}
+    number = _TRACE.get()
+    return {**extras, "trace_id": number} if number else extras
 
 
 def setup_logging(level: str, *, as_json: bool) -> None:

@@ -27,7 +27,31 @@ def service_findings(app: App) -> list[Finding]:
         _queue(app),
         _processes(app),
         _plugins(app),
+        *_telemetry(app),
     ]
+
+
+def _telemetry(app: App) -> list[Finding]:
+    """Whether the collector of spans takes them; nothing where none is configured."""
+    import httpx2
+
+    from replyx.events.spans import require_telemetry
+
+    endpoint = app.config.telemetry.otlp_endpoint
+    if not endpoint:
+        return []
+    try:
+        headers = require_telemetry(app.config.telemetry) | {"Content-Type": "application/x-protobuf"}
+        # No spans are a valid request, too.
+        said = str(httpx2.post(endpoint, content=b"", headers=headers, timeout=5.0).status_code)
+    except ReplyXError as error:
+        return [refused("telemetry", error)]
+    except httpx2.HTTPError as error:
+        said = type(error).__name__
+    if said == "200":
+        return [good("telemetry", "спаны принимаются", "spans are taken")]
+    mend = "replyx config show"
+    return [warning("telemetry", f"спаны не принимаются: {said}", f"spans are not taken: {said}", mend)]
 
 
 def _plugins(app: App) -> Finding:

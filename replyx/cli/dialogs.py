@@ -112,6 +112,7 @@ def _trace(row: Json) -> str:
     tokens = f"{row['prompt_tokens']}+{row['completion_tokens']}"
     laps = " ".join(f"{stage}={ms:.0f}ms" for stage, ms in row["milliseconds"].items())
     lines = [
+        f"  trace={row.get('trace_id', '-')}",
         f"  engine={row['engine']} model={row['model']} outcome={row['outcome']} key={row['key'] or '-'}",
         f"  tokens={tokens} price={row['price']:.2f} attempt={row['attempt']} total={row['seconds']:.2f}s {laps}",
     ]

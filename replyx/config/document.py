@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from replyx.config.settings import Config, Setting, all_settings
+from replyx.config.rows import Setting
+from replyx.config.settings import Config, all_settings
 
 
 def shown(config: Config, row: Setting) -> Any:

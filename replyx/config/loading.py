@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from replyx.config.plugin_sections import PLUGIN_ENVIRONMENT, found_in_environment, rows_of_plugin
-from replyx.config.settings import Config, Given, Setting, all_settings, sections, zone_of
+from replyx.config.rows import Given, Setting
+from replyx.config.settings import Config, all_settings, sections, zone_of
 from replyx.errors import ConfigError
 
 #: Where a configuration is looked for when no path is given.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from replyx.config.settings import Given, Setting, rows_of
+from replyx.config.rows import Given, Setting, rows_of
 
 #: What a plugin may be called: it becomes part of URLs and of environment names.
 PLUGIN_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")

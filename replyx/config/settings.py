@@ -7,11 +7,13 @@ environment names (`REPLYX_SECTION__KEY`) and the checks all come from this tabl
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any, get_type_hints
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from replyx.config.rows import Given, Setting, rows_of
 
 
 def zone_of(name: str) -> tzinfo:
@@ -271,6 +273,16 @@ class MetricsSettings:
 
 
 @dataclass(frozen=True)
+class TelemetrySettings:
+    otlp_endpoint: str = setting(
+        "",
+        "Where the spans of answers go, by OTLP over HTTP, as in `http://127.0.0.1:4318/v1/traces` (extra "
+        "`replyx[otel]`); empty: nowhere.",
+    )
+    otlp_headers: str = setting("", "What is sent with them, as in `Authorization=Bearer …,X-Scope=shop`.", secret=True)
+
+
+@dataclass(frozen=True)
 class DemoSettings:
     enabled: bool = setting(
         True, "Whether /demo shows the first administrator's first assistant to anyone who can reach it."
@@ -304,6 +316,7 @@ class Config:
     models: ModelsSettings = field(default_factory=ModelsSettings)
     backup: BackupSettings = field(default_factory=BackupSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     demo: DemoSettings = field(default_factory=DemoSettings)
     plugins: PluginsSettings = field(default_factory=PluginsSettings)
     origin: dict[str, str] = field(default_factory=dict, compare=False)
@@ -336,38 +349,6 @@ class Config:
         return not self.redis.url
 
 
-@dataclass(frozen=True)
-class Setting:
-    """One row of the table, for the docs, the loader and `replyx config show`."""
-
-    section: str
-    key: str
-    type: Any
-    default: Any
-    sentence: str
-    secret: bool
-    low: float | None
-    high: float | None
-    choices: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        return f"{self.section}.{self.key}"
-
-    @property
-    def environment(self) -> str:
-        return f"REPLYX_{self.section}__{self.key}".upper().replace(".", "_")
-
-
-@dataclass(frozen=True)
-class Given:
-    """A plugin's value as it was found, before its type is known. `is_text` where it came from the environment."""
-
-    value: Any
-    where: str
-    is_text: bool
-
-
 #: Fields of `Config` that are no section of it.
 _NO_SECTIONS = ("origin", "path", "plugin_values")
 
@@ -382,17 +363,3 @@ def all_settings() -> Iterator[Setting]:
     """Every setting, in the order of the table."""
     for section, cls in sections().items():
         yield from rows_of(section, cls)
-
-
-def rows_of(section: str, cls: type[Any]) -> Iterator[Setting]:
-    """The rows that a dataclass of `setting(…)` fields declares."""
-    hints, defaults = get_type_hints(cls), cls()
-    for f in fields(cls):
-        yield _row(section, f, hints[f.name], getattr(defaults, f.name))
-
-
-def _row(section: str, f: Field[Any], kind: Any, default: Any) -> Setting:
-    meta = f.metadata
-    return Setting(
-        section, f.name, kind, default, meta["sentence"], meta["secret"], meta["low"], meta["high"], meta["choices"]
-    )

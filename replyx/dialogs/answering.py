@@ -7,19 +7,22 @@ held at the claim, captured with the answer, and freed in every other case.
 from __future__ import annotations
 
 import logging
+import time
+from dataclasses import replace
 from typing import Any
 
 from replyx.billing.ledger import Ledger
 from replyx.clock import Clock
 from replyx.config.settings import Config
 from replyx.dialogs.access import access_dialog
-from replyx.dialogs.claims import Claim, claiming
+from replyx.dialogs.claims import Claim, claiming, laps_of
 from replyx.dialogs.drafting import Draft, Drafting, Question
 from replyx.dialogs.handoff import Handoffs
 from replyx.dialogs.inbox import assistant_speaks
 from replyx.dialogs.leases import Lease, Leases
 from replyx.dialogs.paying import Paying
 from replyx.dialogs.texts import language_of, say
+from replyx.dialogs.trace import Trace, failure_of, story_of
 from replyx.dialogs.views import MessageView
 from replyx.dialogs.watch import Watch
 from replyx.dialogs.writing import OPEN_STATES, Writing
@@ -27,8 +30,10 @@ from replyx.errors import EngineFailed, InsufficientBalance, NotFound, ReplyXErr
 from replyx.events import catalogue
 from replyx.events.bus import Bus
 from replyx.events.figures import Figures
+from replyx.events.spans import Spans
 from replyx.events.stream import AnswerStream
 from replyx.llm.engine import Turn
+from replyx.log import traced
 from replyx.storage.database import Database
 from replyx.storage.dialogs import Dialog, Message, Reply
 from replyx.storage.prepared import Prepared, Slot
@@ -69,8 +74,9 @@ class Answering:
         clock: Clock,
         config: Config,
         figures: Figures,
+        spans: Spans,
     ) -> None:
-        self._figures = figures
+        self._figures, self._spans = figures, spans
         self._db, self._bus, self._stream, self._queue = db, bus, stream, queue
         self._writing, self._handoffs, self._drafting = writing, handoffs, drafting
         self._ledger, self._clock, self._config = ledger, clock, config
@@ -84,9 +90,15 @@ class Answering:
         A failure is not raised: it is noted in the row, to be tried again by the sweeper or, after the last try, to
         end in an apology and a handoff.
         """
+        with traced():
+            return self._answer(reply_id)
+
+    def _answer(self, reply_id: int) -> MessageView | None:
+        begun, at = time.perf_counter(), self._clock.now()
         claim = self._claim(reply_id)
         if claim is None:
             return None
+        claim = replace(claim, laps=laps_of(begun, (at - claim.asked_at).total_seconds()))
         lease = Lease(claim.reply_id, claim.fence)
         self._leases.hold(lease)
         try:
@@ -193,7 +205,9 @@ class Answering:
                 writer = self._stream.start(claim.dialog_id, claim.reply_id, claim.progress)
                 try:
                     question, may_wait = self._question(claim, upto), claim.may_wait(self._clock.now())
-                    draft = self._drafting.draft(question, writer, watch.should_stop, may_wait=may_wait)
+                    draft = self._drafting.draft(
+                        question, writer, watch.should_stop, may_wait=may_wait, before=claim.laps
+                    )
                 finally:
                     writer.close()
             if draft is None and not watch.is_newer:
@@ -272,6 +286,8 @@ class Answering:
         )
         self._paying.settle(dialog, claim.reply_id, claim.held, draft)
         self._count_failed_turns(dialog, draft.outcome)
+        if draft.trace is not None and trace is not None:
+            self._tell(claim, dialog, draft.trace, trace)
         return message
 
     def _trace(self, claim: Claim, draft: Draft) -> Json | None:
@@ -280,6 +296,10 @@ class Answering:
             return None
         cost = claim.held.cost_of(draft)
         return draft.trace.as_json(draft.engine, draft.outcome, cost, claim.attempt, waited)
+
+    def _tell(self, claim: Claim, dialog: Dialog, trace: Trace, record: Json) -> None:
+        place = {"reply_id": claim.reply_id, "assistant_id": dialog.assistant_id, "channel": dialog.platform}
+        self._db.after_commit(lambda: self._spans.tell(story_of(trace, record, place)))
 
     def _count_failed_turns(self, dialog: Dialog, outcome: Outcome) -> None:
         failed = dialog.failed_turns + 1 if outcome is Outcome.NOT_FOUND else 0
@@ -326,6 +346,7 @@ class Answering:
                 Reply.update(last_error=error[:300]).where(Reply.id == claim.reply_id).execute()
                 self._settle(claim, "pending")
                 self._db.after_commit(self._figures.retried)
+                self._db.after_commit(lambda: self._spans.tell(failure_of(claim.laps, claim.reply_id, claim.attempt)))
                 is_old = claim.is_old(self._clock.now())
                 if not retryable or is_old or claim.attempt >= self._config.answers.attempts:
                     self._apologise(dialog, reply, HandoffReason.FAILED)

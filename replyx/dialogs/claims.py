@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from replyx.dialogs.paying import Held
+from replyx.events.spans import Lap
 from replyx.storage.database import Database
 from replyx.storage.dialogs import Reply
 from replyx.storage.prepared import Slot
@@ -33,6 +35,8 @@ class Claim:
     asked_at: datetime
     #: Told the answer as far as it is written; None: nobody wants to see it.
     progress: Callable[[str], None] | None
+    #: What was done so far: the reply waited, and was claimed.
+    laps: Sequence[Lap] = ()
 
     def may_wait(self, now: datetime) -> bool:
         """Whether a failed engine may be tried once more, or another one is to answer the customer who waits."""
@@ -41,6 +45,11 @@ class Claim:
     def is_old(self, now: datetime) -> bool:
         """Whether the customer has waited too long for one more try of anything."""
         return now - self.asked_at > _TOO_OLD
+
+
+def laps_of(begun: float, waited: float) -> tuple[Lap, Lap]:
+    """The stages up to now of a reply that had `waited` seconds until its claim was `begun`."""
+    return Lap("waiting", begun - max(0.0, waited), begun), Lap("claim", begun, time.perf_counter())
 
 
 def claiming(db: Database, seconds: float) -> Any:

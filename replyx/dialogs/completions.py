@@ -6,14 +6,18 @@ import logging
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from replyx.billing.ledger import Ledger
 from replyx.clock import Clock
 from replyx.config.settings import Config
 from replyx.dialogs.drafting import Draft, Drafting, Question, Writer
 from replyx.dialogs.paying import Held, Paying, completion_key
+from replyx.dialogs.trace import Trace, story_of
 from replyx.errors import NotFound, ValidationFailed
+from replyx.events.spans import Spans
 from replyx.llm.engine import Turn
+from replyx.log import traced
 from replyx.storage.assistants import Assistant
 from replyx.storage.database import Database
 from replyx.types import Actor, Channel, Json
@@ -50,8 +54,11 @@ class Completion:
 class Completions:
     """Hold → draft → capture | release, as for a dialog."""
 
-    def __init__(self, db: Database, drafting: Drafting, ledger: Ledger, clock: Clock, config: Config) -> None:
+    def __init__(
+        self, db: Database, drafting: Drafting, ledger: Ledger, clock: Clock, config: Config, spans: Spans
+    ) -> None:
         self._db, self._drafting, self._ledger = db, drafting, ledger
+        self._clock, self._spans = clock, spans
         self._paying = Paying(db, ledger, clock, config)
 
     def models(self, actor: Actor) -> list[Json]:
@@ -74,7 +81,13 @@ class Completions:
             NotFound: no such assistant of the caller's. InsufficientBalance: it cannot be paid.
             EngineFailed: no whole answer came; what was written is none.
         """
-        name = secrets.token_hex(12)
+        with traced():
+            return self._complete(actor, request, writer, should_stop)
+
+    def _complete(
+        self, actor: Actor, request: CompletionRequest, writer: Writer, should_stop: Callable[[], bool]
+    ) -> Completion | None:
+        name, asked_at = secrets.token_hex(12), self._clock.now()
         with self._db.transaction():
             assistant = _assistant(actor, request.model)
             key = completion_key(assistant.id, name)
@@ -86,6 +99,8 @@ class Completions:
                 with self._db.transaction():
                     paid_for = {"completion": name, "message_count": 1}
                     self._paying.settle_for(assistant.id, Channel.API, held, draft, paid_for)
+                    if draft.trace is not None:
+                        self._tell(assistant, draft, draft.trace, held, asked_at)
         except BaseException:
             self._free(held)
             raise
@@ -93,6 +108,12 @@ class Completions:
             self._free(held)
             return None
         return _completion(assistant, draft, held)
+
+    def _tell(self, assistant: Assistant, draft: Draft, trace: Trace, held: Held, asked_at: datetime) -> None:
+        seconds = (self._clock.now() - asked_at).total_seconds()
+        record = trace.as_json(draft.engine, draft.outcome, held.cost_of(draft), 1, seconds)
+        place = {"assistant_id": assistant.id, "channel": str(Channel.API)}
+        self._db.after_commit(lambda: self._spans.tell(story_of(trace, record, place)))
 
     def _free(self, held: Held) -> None:
         if held.hold_id is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from replyx.dialogs.followups import standing
 from replyx.dialogs.texts import say, small_talk
 from replyx.dialogs.trace import Trace
 from replyx.errors import EngineFailed
+from replyx.events.spans import Lap
 from replyx.knowledge.knowledge import Knowledge
 from replyx.knowledge.views import SearchResult
 from replyx.llm.engine import EngineRequest, Passage, Turn
@@ -90,9 +91,17 @@ class Drafting:
         self._knowledge, self._engines, self._config = knowledge, engines, config
 
     def draft(
-        self, question: Question, writer: Writer, should_stop: Callable[[], bool], *, may_wait: bool = False
+        self,
+        question: Question,
+        writer: Writer,
+        should_stop: Callable[[], bool],
+        *,
+        may_wait: bool = False,
+        before: Sequence[Lap] = (),
     ) -> Draft | None:
         """The answer, streamed to `writer` as it comes; None where `should_stop` ended it early.
+
+        Its trace begins with what was done `before`.
 
         Where the engine fails, another one answers: a local model, or the words of the documents. With `may_wait` a
         failure that soon passes is raised instead, to be tried again.
@@ -100,7 +109,7 @@ class Drafting:
         Raises:
             EngineFailed: no whole answer came, of no engine.
         """
-        language, trace = question.language, Trace(question.model)
+        language, trace = question.language, Trace(question.model, laps=[*before])
         pair = self._knowledge.match_qa(question.assistant_id, question.text)
         if pair is not None:
             source = Source(None, None, None, None, pair.question[:_QUOTE], 1.0, qa_id=pair.id)

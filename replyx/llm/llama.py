@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
 import os
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,15 @@ from replyx.errors import EngineFailed, NotFound
 from replyx.llm.completion_reader import TextCleaner
 from replyx.llm.engine import EngineRequest, ShouldStop, Turn, Usage
 from replyx.llm.fair_queue import FairQueue
+from replyx.llm.llama_chat import ChatTemplate
 from replyx.llm.memory import require_memory
-from replyx.llm.prompt import build_messages
 from replyx.llm.shelf import ModelShelf
 from replyx.types import EngineName
 
 logger = logging.getLogger(__name__)
 
-#: Tokens that a chat template adds: to the whole, and to each message. More than the common ones do.
-_TEMPLATE_TOKENS, _MESSAGE_TOKENS = 64, 12
-
 #: Sober, the same for the same question, and small models do not run in circles.
-_SAMPLING: dict[str, Any] = {"temperature": 0.2, "seed": 1, "repeat_penalty": 1.1}
+_SAMPLING, _SEED = {"temp": 0.2, "repeat_penalty": 1.1}, 1
 
 #: Every model's control tokens stand in brackets of one of these kinds.
 _BRACKETS = str.maketrans("<>[]|", "‹›⟦⟧¦")
@@ -82,15 +80,14 @@ class LocalEngine:
         self, model: LoadedModel, request: EngineRequest, should_stop: ShouldStop, deadline: float
     ) -> Generator[str, None, Usage]:
         fitted = model.fit(request)
-        started = False
-        prompt_tokens, count = model.count(fitted), 0
+        started, count = False, 0
         if should_stop():
             return Usage()
         with closing(model.pieces(fitted)) as pieces:
             for piece in pieces:
                 count += 1
                 if should_stop():
-                    return Usage(prompt_tokens, count)
+                    return Usage(len(fitted.prompt), count)
                 if self._clock.monotonic() >= deadline:
                     raise EngineFailed("The local model took too long", retryable=True)
                 text = piece if started else piece.lstrip()
@@ -99,7 +96,7 @@ class LocalEngine:
                     yield text
         if not started:
             raise EngineFailed("The local model gave an empty answer", retryable=True)
-        return Usage(prompt_tokens, count)
+        return Usage(len(fitted.prompt), count)
 
     def _loaded(self, name: str) -> LoadedModel:
         """The model, loaded if another one, or none, is in memory."""
@@ -116,6 +113,15 @@ class LocalEngine:
         model, self._model = self._model, None
         if model is not None:
             model.close()
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A request that fits the context, its tokens, and how many its answer may have."""
+
+    request: EngineRequest
+    prompt: list[int]
+    most: int
 
 
 class LoadedModel:
@@ -135,54 +141,46 @@ class LoadedModel:
             )
         except (ValueError, RuntimeError, OSError, MemoryError) as error:
             raise EngineFailed(f"The local model cannot be loaded: {type(error).__name__}", retryable=False) from error
+        self._vocab = llama_cpp.llama_model_get_vocab(self._llama.model)
+        self._is_end = llama_cpp.llama_vocab_is_eog
+        self._chat = ChatTemplate(self._llama)
         logger.info("local model loaded", extra={"model": path, "threads": threads})
 
     def close(self) -> None:
         self._llama.close()
 
-    def fit(self, request: EngineRequest) -> EngineRequest:
+    def fit(self, request: EngineRequest) -> Fitted:
         """`request` made to fit the context: the oldest history goes first, then the last passages, each as a whole.
 
         Raises:
             EngineFailed: not even the question alone fits.
         """
+        context = self._llama.n_ctx()
         safe = self._without_control_tokens(request)
-        room = self._llama.n_ctx() - min(request.max_tokens, self._llama.n_ctx() // 4)
-        while self.count(safe) > room:
+        room = context - min(request.max_tokens, context // 4)
+        while len(prompt := self._chat.tokens(safe)) > room:
             if safe.history:
                 safe = replace(safe, history=safe.history[1:])
             elif len(safe.passages) > 1:
                 safe = replace(safe, passages=safe.passages[:-1])
             else:
                 raise EngineFailed("The question does not fit the local model's context", retryable=False)
-        return replace(safe, max_tokens=min(request.max_tokens, self._llama.n_ctx() - self.count(safe)))
+        return Fitted(safe, prompt, min(request.max_tokens, context - len(prompt)))
 
-    def count(self, request: EngineRequest) -> int:
-        """Tokens that the prompt takes, with some to spare for the chat template."""
-        messages = build_messages(request)
-        contents = sum(len(self._tokens(m["content"], special=False)) for m in messages)
-        return contents + _TEMPLATE_TOKENS + _MESSAGE_TOKENS * len(messages)
+    def pieces(self, fitted: Fitted) -> Generator[str, None, None]:
+        """The answer's text, token by token; a letter that is not whole yet comes with its end.
 
-    def pieces(self, request: EngineRequest) -> Generator[str, None, None]:
-        """The answer's text, token by token."""
-        cleaner = TextCleaner()
-        with closing(self._completion(request)) as chunks:
-            for chunk in chunks:
-                content = chunk["choices"][0].get("delta", {}).get("content")
-                if content is not None:
-                    yield cleaner.clean(content)
-
-    def _completion(self, request: EngineRequest) -> Any:
-        import jinja2
-
-        messages = build_messages(request)
-        options = {"stream": True, "max_tokens": request.max_tokens, **_SAMPLING}
-        try:
-            return self._llama.create_chat_completion(messages, **options)
-        except jinja2.TemplateError:
-            # Some templates know no system message: its words then stand before the first question.
-            first = {"role": "user", "content": f"{messages[0]['content']}\n\n{messages[1]['content']}"}
-            return self._llama.create_chat_completion([first, *messages[2:]], **options)
+        The library's own loop over the same tokens makes the whole answer's text anew at each of them.
+        """
+        cleaner, decoder = TextCleaner(), codecs.getincrementaldecoder("utf-8")("ignore")
+        self._llama.set_seed(_SEED)
+        with closing(self._llama.generate(fitted.prompt, **_SAMPLING)) as tokens:
+            for count, token in enumerate(tokens, 1):
+                if self._is_end(self._vocab, token):
+                    return
+                yield cleaner.clean(decoder.decode(self._llama.detokenize([token])))
+                if count == fitted.most:
+                    return
 
     def _tokens(self, text: str, *, special: bool) -> list[int]:
         tokens: list[int] = self._llama.tokenize(text.encode("utf-8", "ignore"), add_bos=False, special=special)

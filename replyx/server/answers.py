@@ -208,8 +208,10 @@ class AnswerTrace(Answer):
     seq: int
     reply_id: int
     created_at: Moment
+    #: Under which the log and the spans know it; an answer of an older ReplyX has none.
+    trace_id: str = ""
     model: str
-    engine: Literal["remote", "local", "extractive", "qa"]
+    engine: Literal["remote", "local", "plugin", "extractive", "qa"]
     outcome: Literal["answered", "not_found", "unavailable"]
     #: Masked.
     key: str | None

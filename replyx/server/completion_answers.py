@@ -49,7 +49,7 @@ class Usage(Answer):
 
 class About(Answer):
     outcome: Literal["answered", "not_found"]
-    engine: Literal["remote", "local", "extractive", "qa"]
+    engine: Literal["remote", "local", "plugin", "extractive", "qa"]
     sources: list[Source]
 
 

