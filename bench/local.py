@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -15,7 +15,7 @@ import httpx2
 from bench.table import Row
 from replyx.clock import SystemClock
 from replyx.config.loading import load_config
-from replyx.llm.engine import EngineRequest, Turn
+from replyx.llm.engine import EngineRequest, Passage, Turn
 from replyx.llm.llama import LocalEngine
 from replyx.llm.prompt import build_messages
 from replyx.llm.shelf import ModelShelf
@@ -25,8 +25,8 @@ _SLOTS = 4
 
 
 def run(*, quick: bool) -> list[Row]:
-    """Turn and turn about on the same model file, so that both meet the same machine; medians of ratios."""
-    rounds, tokens = (3, 48) if quick else (9, 128)
+    """Turn and turn about on the same model file; of each the best round counts, which other work disturbed least."""
+    rounds, tokens = (5, 48) if quick else (15, 128)
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="replyx-bench-"))
         config = load_config(None, {"REPLYX_DATA_DIR": folder, "REPLYX_MODELS__CONTEXT_TOKENS": "2048"})
@@ -36,55 +36,79 @@ def run(*, quick: bool) -> list[Row]:
         library = _library(str(shelf.path(_MODEL)), config.models.threads)
         stack.callback(library.close)
         list(engine.stream(_request(0, 8), lambda: False))
-        return [*_beside(engine, library, rounds, tokens), *_parallel(str(shelf.path(_MODEL)), rounds, tokens)]
+        return [
+            *_beside(engine, library, rounds, tokens),
+            _second_turn(engine, rounds, passages=0),
+            _second_turn(engine, rounds, passages=4),
+            *_parallel(str(shelf.path(_MODEL)), rounds, tokens),
+        ]
 
 
 def _beside(engine: LocalEngine, library: Any, rounds: int, tokens: int) -> list[Row]:
-    ours, theirs, second = [], [], []
+    ours, theirs = [], []
     for n in range(rounds):
         request = _request(n + 1, tokens)
-        ours.append(_timed(engine.stream(request, lambda: False)))
-        theirs.append(_timed(_library_pieces(library, request)))
-        first_turn = ours[-1][0]
-        again = EngineRequest(
-            _MODEL,
-            request.system_prompt,
-            "And when?",
-            history=(Turn("user", request.question), Turn("assistant", "It depends.")),
-            language="en",
-            max_tokens=8,
-        )
-        second.append(_timed(engine.stream(again, lambda: False))[0] / first_turn)
-    rate = statistics.median(a[1] / b[1] for a, b in zip(ours, theirs, strict=True))
-    first = statistics.median(a[0] / b[0] for a, b in zip(ours, theirs, strict=True))
-    turn = statistics.median(second)
-    our_rate, their_rate = (statistics.median(x[1] for x in group) for group in (ours, theirs))
-    our_first, their_first = (statistics.median(x[0] for x in group) * 1000 for group in (ours, theirs))
+
+        def measure_ours(request: EngineRequest = request) -> None:
+            ours.append(_timed(engine.stream(request, lambda: False)))
+
+        def measure_theirs(request: EngineRequest = request) -> None:
+            theirs.append(_timed(_library_pieces(library, request)))
+
+        # Who goes second finds a warmer machine.
+        for measure in (measure_ours, measure_theirs) if n % 2 else (measure_theirs, measure_ours):
+            measure()
+    our_rate, their_rate = (max(rate for _, rate in group) for group in (ours, theirs))
+    our_first, their_first = (min(first for first, _ in group) * 1000 for group in (ours, theirs))
+    rate, first = our_rate / their_rate, our_first / their_first
     return [
         Row("local tokens a second", our_rate, "1/s", their_rate, rate, "≥ 0.97", rate >= 0.97),
-        Row("local first token", our_first, "ms", their_first, first, "≤ 1.1", first <= 1.1),
-        Row("second turn's first token, of the first's", turn, "", goal="≤ 0.3", is_met=turn <= 0.3),
+        Row("local first token of a short question", our_first, "ms", their_first, first, "≤ 1.1", first <= 1.1),
     ]
 
 
+def _second_turn(engine: LocalEngine, rounds: int, passages: int) -> Row:
+    """The assistant's instructions are long; passages, where there are some, are others at the second turn."""
+    firsts, seconds = [], []
+    system = "You are the support of Acme, a shop that sells kettles and boilers. " * 12
+    for n in range(rounds):
+        asked = EngineRequest(
+            _MODEL, f"{n}{passages}. {system}", f"What of kettle {n}?", _passages(2 * n, passages), (), "en", 8
+        )
+        again = replace(
+            asked,
+            question="And when?",
+            passages=_passages(2 * n + 1, passages),
+            history=(Turn("user", asked.question), Turn("assistant", "It depends.")),
+        )
+        firsts.append(_timed(engine.stream(asked, lambda: False))[0])
+        seconds.append(_timed(engine.stream(again, lambda: False))[0])
+    turn = min(seconds) / min(firsts)
+    if passages:
+        # They stand behind the history and have to be read: nothing is promised of them.
+        return Row(f"the same with {passages} other passages", turn, "")
+    return Row("second turn's first token, of the first's", turn, "", goal="≤ 0.3", is_met=turn <= 0.3)
+
+
+def _passages(n: int, count: int) -> tuple[Passage, ...]:
+    return tuple(Passage(f"Of {n}.{i}: " + "a kettle boils water and is kept dry. " * 12, 0.9) for i in range(count))
+
+
 def _parallel(path: str, rounds: int, tokens: int) -> list[Row]:
-    ratios, ones, fours = [], [], []
+    ones, fours = [], []
     with _server(path) as url:
         _speak(url, 1, tokens)
         for _ in range(rounds):
             ones.append(_speak(url, 1, tokens))
             fours.append(_speak(url, _SLOTS, tokens))
-            ratios.append(fours[-1] / ones[-1])
-    ratio = statistics.median(ratios)
-    goal = "≥ 1.5 of one"
-    value, floor = statistics.median(fours), statistics.median(ones)
+    value, floor = max(fours), max(ones)
+    ratio, goal = value / floor, "≥ 1.5 of one"
     return [Row("four dialogs at once on models serve", value, "1/s", floor, ratio, goal, ratio >= 1.5)]
 
 
 def _request(n: int, tokens: int) -> EngineRequest:
-    system = "You are the support of Acme, a shop that sells kettles and boilers. " * 12
     return EngineRequest(
-        _MODEL, f"{n}. {system}", f"Tell a long story about kettle {n}.", language="en", max_tokens=tokens
+        _MODEL, f"{n}. You are the support of Acme.", f"Tell a long story about kettle {n}.", (), (), "en", tokens
     )
 
 

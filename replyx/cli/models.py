@@ -56,10 +56,11 @@ def add(
 ) -> None:
     """Copy a GGUF file into the data directory; assistants then use `local/NAME`."""
     from replyx.cli.output import print_json, say
+    from replyx.cli.progress import bars
     from replyx.llm.shelf import PREFIX
 
-    with ctx.obj.app() as services:
-        added = PREFIX + services.engines.shelf.add(file, name)
+    with ctx.obj.app() as services, bars(shown=not as_json) as shown:
+        added = PREFIX + services.engines.shelf.add(file, name, told=shown.count(file.name))
     if as_json:
         print_json({"name": added})
     else:
@@ -86,11 +87,8 @@ def pull(
     from replyx.llm.shelf import PREFIX
 
     with ctx.obj.app() as services, bars(shown=not as_json) as shown:
-        shelf = services.engines.shelf
-        if source.startswith("hf:"):
-            added = PREFIX + shelf.add(_from_hub(source.removeprefix("hf:")), name)
-        else:
-            added = PREFIX + shelf.pull(source, name, sha256=sha256, told=shown.count(source.rpartition("/")[2]))
+        told = shown.count(source.rpartition("/")[2])
+        added = PREFIX + services.engines.shelf.pull(source, name, sha256=sha256, told=told)
     if as_json:
         print_json({"name": added})
     else:
@@ -157,27 +155,6 @@ def try_out(ctx: typer.Context, model: WhichModel, as_json: AsJson = False) -> N
         say(f"{model}: «{text.strip()}» за {seconds:.1f} с", f"{model}: '{text.strip()}' in {seconds:.1f} s")
     if reason:
         raise typer.Exit(ExitCode.EXIT_FAILED)
-
-
-def _from_hub(name: str) -> Path:
-    """The file of the Hugging Face hub, loaded by its own library, which keeps and resumes what it loads."""
-    from replyx.errors import ConfigError, ServiceUnavailable, ValidationFailed
-
-    parts = name.split("/", 2)
-    if len(parts) != 3 or not all(parts):
-        raise ValidationFailed.of("source", "Нужно hf:ВЛАДЕЛЕЦ/РЕПО/ФАЙЛ.gguf", "hf:OWNER/REPO/FILE.gguf is needed")
-    try:
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import HfHubHTTPError
-    except ImportError as error:
-        raise ConfigError(
-            'Нет библиотеки. Выполните: pip install "replyx[hub]"', 'It is missing. Run: pip install "replyx[hub]"'
-        ) from error
-    try:
-        return Path(hf_hub_download(f"{parts[0]}/{parts[1]}", parts[2]))
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        text = f"{name}: {type(error).__name__}"
-        raise ServiceUnavailable(f"Не загрузить {text}", f"Cannot load {text}") from error
 
 
 def _path(engines: Engines, name: str) -> str | None:

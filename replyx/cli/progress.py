@@ -48,11 +48,22 @@ class Bars:
         return move
 
     def count(self, name: str) -> Callable[[int, int], None] | None:
-        """A bar for `name` that is moved by (done, of); None where nothing is shown."""
+        """A bar for `name` that is moved by (bytes done, of); None where nothing is shown."""
         if self._progress is None:
             return None
         task = self._progress.add_task(name, total=None, detail="")
-        return lambda done, total: self._progress.update(task, completed=done, total=total, detail=f"{done}/{total}")
+        start, begun = time.monotonic(), -1
+
+        def move(done: int, total: int) -> None:
+            nonlocal begun
+            # What an earlier try had fetched is no speed of this one.
+            begun = done if begun < 0 else begun
+            rate = (done - begun) / max(time.monotonic() - start, 0.001)
+            left = f" · {_duration((total - done) / rate)}" if rate and total > done else ""
+            detail = f"{done / 1e6:.0f}/{total / 1e6:.0f} MB · {rate / 1e6:.1f} MB/s{left}"
+            self._progress.update(task, completed=done, total=total or None, detail=detail)
+
+        return move
 
     def finish(self) -> None:
         """Leave no bar that still moves."""
@@ -60,6 +71,11 @@ class Bars:
             for task in self._progress.tasks:
                 if task.total is None:
                     self._progress.update(task.id, total=1, completed=1)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02}"
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import httpx2
@@ -19,8 +19,17 @@ _CHUNK = 1 << 20
 _TRIES = 5
 
 
-def fetch(url: str, partial: Path, *, sha256: str | None = None, told: OnBytes | None = None) -> None:
+def fetch(
+    url: str,
+    partial: Path,
+    *,
+    sha256: str | None = None,
+    told: OnBytes | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> None:
     """Load `url` into `partial`, from where an earlier try of the same address broke off.
+
+    `headers` go to the address's own host, and not to where it may redirect.
 
     Raises:
         ValidationFailed: the address is none, or the checksum is another; the file is gone then.
@@ -31,9 +40,8 @@ def fetch(url: str, partial: Path, *, sha256: str | None = None, told: OnBytes |
         raise ValidationFailed.of("url", "Нужен адрес https://…", "An address such as https://… is needed")
     _forget_other(url, partial)
     timeout = httpx2.Timeout(30.0, connect=10.0)
-    with httpx2.Client(
-        timeout=timeout, follow_redirects=True, headers={"User-Agent": f"replyx/{__version__}"}
-    ) as client:
+    sent = {"User-Agent": f"replyx/{__version__}", **(headers or {})}
+    with httpx2.Client(timeout=timeout, follow_redirects=True, headers=sent) as client:
         for attempt in range(_TRIES):
             before = partial.stat().st_size if partial.exists() else 0
             try:

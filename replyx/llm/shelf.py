@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,6 +10,8 @@ from urllib.parse import urlsplit
 from replyx.config.settings import Config
 from replyx.errors import ConfigError, Conflict, FieldIssue, NotFound, ValidationFailed
 from replyx.llm.download import OnBytes, fetch
+from replyx.llm.hub import PREFIX as HUB
+from replyx.llm.hub import find_on_hub
 
 #: How `ai_model` names a local model: `local/NAME`.
 PREFIX = "local/"
@@ -22,6 +23,9 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 
 #: The first bytes of every GGUF file.
 _MAGIC = b"GGUF"
+
+#: Bytes that are copied at a time.
+_CHUNK = 1 << 22
 
 
 class ModelShelf:
@@ -54,7 +58,7 @@ class ModelShelf:
             )
         return file
 
-    def add(self, path: Path, name: str | None = None) -> str:
+    def add(self, path: Path, name: str | None = None, *, told: OnBytes | None = None) -> str:
         """Copy a GGUF file into the data directory; returns the model's name. Without `name`, the file's own is used.
 
         Raises:
@@ -68,27 +72,36 @@ class ModelShelf:
             self._folder.mkdir(parents=True, exist_ok=True)
             # A copy that breaks off must not look like a model.
             partial = target.with_suffix(".part")
-            shutil.copyfile(path, partial)
+            _copy(path, partial, told)
             partial.rename(target)
         except OSError as error:
+            target.with_suffix(".part").unlink(missing_ok=True)
             raise ConfigError(
                 f"Модель {path} не скопировать: {error.strerror}",
                 f"The model {path} cannot be copied: {error.strerror}",
             ) from error
         return chosen
 
-    def pull(self, url: str, name: str | None = None, *, sha256: str | None = None, told: OnBytes | None = None) -> str:
-        """Load a GGUF file from an address; returns the model's name, by default the file's of the address.
+    def pull(
+        self, source: str, name: str | None = None, *, sha256: str | None = None, told: OnBytes | None = None
+    ) -> str:
+        """Load a GGUF file from an address or the hub; returns the model's name, by default the file's of the source.
+
+        The checksum of a file of the hub is the hub's, where none is given.
 
         Raises:
             ValidationFailed, Conflict, ConfigError: as `add`. ServiceUnavailable: it could not be loaded whole; another
-                try goes on where this one broke off.
+                try goes on where this one broke off. NotFound: the hub has no such file.
         """
-        chosen = (name or Path(urlsplit(url).path).stem).lower()
+        chosen = (name or Path(urlsplit(source).path).stem).lower()
         target = self._free_place(chosen)
         partial = target.with_suffix(".part")
         self._folder.mkdir(parents=True, exist_ok=True)
-        fetch(url, partial, sha256=sha256, told=told)
+        if source.startswith(HUB):
+            found = find_on_hub(source)
+            fetch(found.url, partial, sha256=sha256 or found.sha256, told=told, headers=found.headers)
+        else:
+            fetch(source, partial, sha256=sha256, told=told)
         try:
             _require_gguf(partial)
         except ValidationFailed:
@@ -139,6 +152,16 @@ def _packaged() -> dict[str, Path]:
             if file.suffix == ".gguf" and Path(str(file.locate())).is_file():
                 found[name] = Path(str(file.locate()))
     return found
+
+
+def _copy(source: Path, target: Path, told: OnBytes | None) -> None:
+    total, done = source.stat().st_size, 0
+    with source.open("rb") as opened, target.open("wb") as file:
+        while chunk := opened.read(_CHUNK):
+            file.write(chunk)
+            done += len(chunk)
+            if told is not None:
+                told(done, total)
 
 
 def _require_gguf(path: Path) -> None:
