@@ -21,6 +21,9 @@ _LEAST_TEXT, _TEXT_PER_TOKEN = 16 * 1024, 16
 #: How an answer that says what it should can end. `length` is the limit that we set ourselves.
 _WHOLE = frozenset({"stop", "length", "eos", "end_turn", "max_tokens", "stop_sequence"})
 
+#: What a line of an event stream begins with; a comment begins with a colon.
+_FIELDS = frozenset({b"", b"event", b"id", b"retry"})
+
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _LONE = re.compile("[\ud800-\udfff]")
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,60}")
@@ -120,6 +123,9 @@ class CompletionReader:
             field, _, value = line.removeprefix(b"\xef\xbb\xbf").partition(b":")
             if field == b"data":
                 self._data.append(value.removeprefix(b" "))
+            elif field not in _FIELDS and not (self.done or self.finished):
+                # A browser would pass over it; here it may have been a part of the answer.
+                raise BadStream("a line is no part of an event stream")
             return []
         data, self._data = b"\n".join(self._data).strip(), []
         if not data or self.done:

@@ -16,6 +16,7 @@ from replyx.llm.ai_tokens import AiTokens
 from replyx.llm.engine import EngineRequest
 from replyx.llm.remote import RemoteEngine
 from replyx.security.secretbox import SecretBox
+from replyx.storage.ai_tokens import AiToken
 from replyx.storage.database import Database
 from replyx.testing.llm_answers import Scenario
 from replyx.testing.llm_server import FakeLLM
@@ -182,6 +183,42 @@ def test_an_answer_cut_at_any_byte_is_never_shown_as_whole(llm: FakeLLM, engine:
         assert "".join(pieces) == "The guarantee lasts 24 months."
     else:
         assert failure.retryable
+
+
+WHOLE = "Гарантия — 24 месяца. Ask for a 🔧 master."
+STREAM = b"".join(event(f"{word} ") for word in WHOLE.split()) + STOP + DONE
+
+#: What is put into the stream in the middle of anything: no UTF-8, the end of a text, another object, a line's end.
+RUBBISH = (b"\xff", b'"', b'{"', b"\n\ndata: {{{\n\n")
+
+
+def malformed() -> Iterator[tuple[str, bytes]]:
+    """Over two hundred streams: ended politely too early, and with rubbish within."""
+    finish = STREAM.index(b"stop")
+    for at in range(0, finish, 4):
+        yield f"ends at byte {at}", STREAM[:at]
+    for rubbish in RUBBISH:
+        for at in range(3, finish, 23):
+            yield f"{rubbish!r} at byte {at}", STREAM[:at] + rubbish + STREAM[at:]
+
+
+def test_of_two_hundred_malformed_streams_none_crashes_and_no_half_answer_is_shown_as_whole(
+    llm: FakeLLM, engine: RemoteEngine, sqlite_db: Database
+) -> None:
+    cases = list(malformed())
+    assert len(cases) >= 200
+    failed = 0
+    for number, (name, body) in enumerate(cases, 1):
+        llm.by_key = {"sk-bad": Scenario(raw=body), "sk-good": Scenario(text="A whole answer.")}
+        pieces, failure = collect(engine)
+        assert [request.key for request in llm.requests].count("sk-bad") == number, name
+        if failure is None:
+            # Rubbish between two events may mean nothing; else another key gave the whole answer.
+            assert "".join(pieces).strip() in (WHOLE, "A whole answer."), name
+        failed += failure is not None or "".join(pieces) == "A whole answer."
+        with sqlite_db.transaction():
+            AiToken.update(cooling_until=None, failures=0).execute()
+    assert failed >= 200
 
 
 def collect(engine: RemoteEngine) -> tuple[list[str], EngineFailed | None]:
