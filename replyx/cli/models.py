@@ -36,6 +36,7 @@ def list_models(ctx: typer.Context, as_json: AsJson = False) -> None:
                 "name": name,
                 "engine": str(engines.engine_of(name)),
                 "default": name == default,
+                "bytes": _bytes(engines, name),
                 "path": _path(engines, name),
             }
             for name in engines.models()
@@ -43,8 +44,8 @@ def list_models(ctx: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json(rows)
         return
-    columns = choose("модель,движок,по умолчанию,файл", "model,engine,default,file")
-    print_table(columns.split(","), [(r["name"], r["engine"], r["default"], r["path"]) for r in rows])
+    columns = choose("модель,движок,по умолчанию,МБ,файл", "model,engine,default,MB,file")
+    print_table(columns.split(","), [(r["name"], r["engine"], r["default"], _megabytes(r["bytes"]), r["path"]) for r in rows])
 
 
 @app.command()
@@ -152,9 +153,20 @@ def try_out(ctx: typer.Context, model: WhichModel, as_json: AsJson = False) -> N
     elif reason:
         say(f"{model}: не ответила: {reason}", f"{model}: no answer: {reason}")
     else:
-        say(f"{model}: «{text.strip()}» за {seconds:.1f} с", f"{model}: '{text.strip()}' in {seconds:.1f} s")
+        # One line, whatever a small model makes of it.
+        text = " ".join(text.split())
+        say(f"{model}: «{text}» за {seconds:.1f} с", f"{model}: '{text}' in {seconds:.1f} s")
     if reason:
         raise typer.Exit(ExitCode.EXIT_FAILED)
+
+
+def _bytes(engines: Engines, name: str) -> int | None:
+    path = _path(engines, name)
+    return Path(path).stat().st_size if path else None
+
+
+def _megabytes(size: int | None) -> str | None:
+    return None if size is None else f"{size / 1e6:,.0f}"
 
 
 def _path(engines: Engines, name: str) -> str | None:
