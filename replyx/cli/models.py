@@ -45,7 +45,9 @@ def list_models(ctx: typer.Context, as_json: AsJson = False) -> None:
         print_json(rows)
         return
     columns = choose("модель,движок,по умолчанию,МБ,файл", "model,engine,default,MB,file")
-    print_table(columns.split(","), [(r["name"], r["engine"], r["default"], _megabytes(r["bytes"]), r["path"]) for r in rows])
+    print_table(
+        columns.split(","), [(r["name"], r["engine"], r["default"], _megabytes(r["bytes"]), r["path"]) for r in rows]
+    )
 
 
 @app.command()

@@ -21,7 +21,7 @@ class FairQueue:
 
     def acquire(self, tenant_id: int, keep_waiting: Callable[[], bool]) -> bool:
         """Wait for the turn; False once `keep_waiting()` is false. What it raises ends the waiting as well."""
-        mine = object()
+        mine, is_served = object(), False
         with self._changed:
             self._waiting.setdefault(tenant_id, deque()).append(mine)
             try:
@@ -29,10 +29,10 @@ class FairQueue:
                     if not keep_waiting():
                         return False
                     self._changed.wait(_POLL)
-                self._busy = True
+                self._busy = is_served = True
                 return True
             finally:
-                self._leave(tenant_id, mine)
+                self._leave(tenant_id, mine, is_served=is_served)
 
     def release(self) -> None:
         """Let the next one have its turn."""
@@ -44,12 +44,12 @@ class FairQueue:
         first = next(iter(self._waiting))
         return not self._busy and first == tenant_id and self._waiting[first][0] is mine
 
-    def _leave(self, tenant_id: int, mine: object) -> None:
-        """Out of the queue; a tenant that was served stands behind the others."""
+    def _leave(self, tenant_id: int, mine: object, *, is_served: bool) -> None:
+        """Out of the queue; a tenant that was served stands behind the others, one that gave up waiting does not."""
         queue = self._waiting[tenant_id]
         queue.remove(mine)
         if not queue:
             del self._waiting[tenant_id]
-        elif self._busy:
+        elif is_served:
             self._waiting.move_to_end(tenant_id)
         self._changed.notify_all()
