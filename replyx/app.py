@@ -187,14 +187,12 @@ def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bo
 
 
 def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple[bytes, ...]) -> App:
-    bus = _bus(config)
-    queue = DramatiqQueue(broker := make_broker(config))
+    bus, spans = _bus(config), Spans(config)
+    queue, tokens = DramatiqQueue(broker := make_broker(config)), Tokens(db, bus, time, *keys)
     box, outbox = SecretBox(*keys, refresh=lambda: load_master_keys(config)), Outbox(db, bus)
-    tokens = Tokens(db, bus, time, *keys)
     accounts, ledger = Accounts(db, bus, time, tokens, config, box), Ledger(db, time, config)
     ai_tokens, knowledge = AiTokens(db, time, box, config.zone), Knowledge(db, bus, time, queue, config, plugins)
     engines, stream, figures = Engines(config, ai_tokens, time, plugins.engines), AnswerStream(bus, time), Figures()
-    spans = Spans(config)
     writing = Writing(db, outbox, queue, ledger, time, plugins, Postbox(db, bus))
     handoffs, top_ups = Handoffs(db, outbox, writing, time), TopUps(db, ledger, time, config, plugins)
     assistants = Assistants(db, bus, time, box, config, engines.check_model, engines.default_model)

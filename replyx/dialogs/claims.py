@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from replyx.dialogs.paying import Held
-from replyx.events.spans import Lap
+from replyx.events.stories import Lap
 from replyx.storage.database import Database
 from replyx.storage.dialogs import Reply
 from replyx.storage.prepared import Slot

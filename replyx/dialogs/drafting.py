@@ -14,7 +14,7 @@ from replyx.dialogs.followups import standing
 from replyx.dialogs.texts import say, small_talk
 from replyx.dialogs.trace import Trace
 from replyx.errors import EngineFailed
-from replyx.events.spans import Lap
+from replyx.events.stories import Lap
 from replyx.knowledge.knowledge import Knowledge
 from replyx.knowledge.views import SearchResult
 from replyx.llm.engine import EngineRequest, Passage, Turn

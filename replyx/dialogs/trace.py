@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from replyx.events.spans import Lap, Story, Value
+from replyx.events.stories import Lap, Story, Value
 from replyx.llm.engine import Passage
 from replyx.llm.engines import EngineOutcome
 from replyx.log import trace_id

@@ -18,7 +18,7 @@ from opentelemetry.trace.status import Status, StatusCode
 
 from replyx import __version__
 from replyx.clock import SystemClock
-from replyx.events.spans import Story
+from replyx.events.stories import Story
 
 #: Seconds for one request, spans that wait at most, and seconds between two requests.
 _TIMEOUT, _WAITING, _EVERY = 5, 2048, 2.0

@@ -37,9 +37,8 @@ def find_on_hub(source: str) -> HubFile:
         raise ValidationFailed.of("source", "Нужно hf:ВЛАДЕЛЕЦ/РЕПО/ФАЙЛ.gguf", "hf:OWNER/REPO/FILE.gguf is needed")
     try:
         from httpx2 import HTTPError
-        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+        from huggingface_hub import get_hf_file_metadata, get_token, hf_hub_url
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-        from huggingface_hub.utils import build_hf_headers
     except ImportError as error:
         raise ConfigError(
             'Нет библиотеки. Выполните: pip install "replyx[hub]"', 'It is missing. Run: pip install "replyx[hub]"'
@@ -55,7 +54,8 @@ def find_on_hub(source: str) -> HubFile:
         raise _silent(type(error).__name__) from error
     etag = found.etag or ""
     sha256 = etag if re.fullmatch("[0-9a-f]{64}", etag) else None
-    headers = {name: value for name, value in build_hf_headers().items() if name.lower() != "user-agent"}
+    token = get_token()
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     return HubFile(hf_hub_url(repo, file, revision=found.commit_hash), sha256, headers)
 
 

@@ -22,8 +22,8 @@ def hub() -> Iterator[FakeHub]:
         yield hub
 
 
-def pull(box: Box, hub: FakeHub, *more: str, **env: str) -> Finished:
-    return box.run("models", "pull", *more, HF_ENDPOINT=hub.url, HF_HOME=str(box.folder / "hf"), **env)
+def pull(box: Box, hub: FakeHub, source: str, token: str = "") -> Finished:
+    return box.run("models", "pull", source, HF_ENDPOINT=hub.url, HF_HOME=str(box.folder / "hf"), HF_TOKEN=token)
 
 
 def model(box: Box) -> Path:
@@ -64,7 +64,7 @@ def test_a_model_for_some_is_pulled_with_their_token_which_goes_to_the_hub_alone
     refused = pull(box, hub, SOURCE)
     assert refused.code != 0
     assert "HF_TOKEN" in refused.err
-    done = pull(box, hub, SOURCE, HF_TOKEN="hf_secret")
+    done = pull(box, hub, SOURCE, "hf_secret")
     assert done.code == 0, done.err
     assert not hub.has_leaked
     assert "hf_secret" not in done.out + done.err
