@@ -21,19 +21,25 @@ def serve_model(services: App, model: str, *, slots: int, port: int) -> None:
         EngineFailed: memory will not do.
     """
     from replyx.cli.output import hint
-    from replyx.llm.memory import require_memory
+    from replyx.llm.cores import usable_cores
+    from replyx.llm.memory import context_for
     from replyx.llm.shelf import PREFIX
 
     name = model.removeprefix(PREFIX)
     path = services.engines.shelf.path(name)
-    context = services.config.models.context_tokens * slots
-    require_memory(path, context)
+    context = slots * context_for(path, services.config.models.context_tokens, slots=slots)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     secret = f"sk-{secrets.token_urlsafe(24)}"
     server = _start(
-        str(path), name, secret, slots=slots, context=context, port=port, threads=services.config.models.threads
+        str(path),
+        name,
+        secret,
+        slots=slots,
+        context=context,
+        port=port,
+        threads=services.config.models.threads or usable_cores(),
     )
     key = _key(services, name, secret, f"{server.listening_address}/v1")
     try:
@@ -60,8 +66,7 @@ def _start(path: str, name: str, secret: str, *, slots: int, context: int, port:
     params.model.path, params.model_alias = path, {name}
     params.n_parallel, params.n_ctx, params.port = slots, context, port
     params.api_keys, params.ui, params.verbosity = [secret], False, -1
-    if threads:
-        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     try:
         return xllamacpp.Server(params)
     except (RuntimeError, ValueError, OSError) as error:

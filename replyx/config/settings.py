@@ -245,8 +245,10 @@ class OutgoingSettings:
 
 @dataclass(frozen=True)
 class ModelsSettings:
-    threads: int = setting(0, "Threads of the local model; 0: the machine's cores.", low=0)
-    context_tokens: int = setting(4096, "Context of the local model, in tokens.", low=256)
+    threads: int = setting(0, "Threads of the local model; 0: the cores that it may use.", low=0)
+    context_tokens: int = setting(
+        0, "Context of the local model, in tokens; 0: by the machine's memory, 2048 to 8192.", low=0
+    )
     last_resort: str = setting(
         "auto",
         "Who answers where no AI key does: `local/NAME`, `extractive`, `none`; `auto`: a local model of the data "

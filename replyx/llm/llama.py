@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import logging
-import os
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -15,10 +14,11 @@ from replyx.clock import Clock
 from replyx.config.settings import Config
 from replyx.errors import EngineFailed, NotFound
 from replyx.llm.completion_reader import TextCleaner
+from replyx.llm.cores import usable_cores
 from replyx.llm.engine import EngineRequest, ShouldStop, Turn, Usage
 from replyx.llm.fair_queue import FairQueue
 from replyx.llm.llama_chat import ChatTemplate
-from replyx.llm.memory import require_memory
+from replyx.llm.memory import context_for
 from replyx.llm.shelf import ModelShelf
 from replyx.types import EngineName
 
@@ -133,18 +133,23 @@ class LoadedModel:
         except ImportError as error:
             raise EngineFailed(_MISSING, retryable=False) from error
         self.path = path
-        require_memory(Path(path), config.models.context_tokens)
-        threads = config.models.threads or len(os.sched_getaffinity(0))
+        asked = config.models.context_tokens
+        context = context_for(Path(path), asked)
+        threads = config.models.threads or usable_cores()
+        options = {"n_threads": threads, "n_threads_batch": threads, "verbose": False}
         try:
-            self._llama: Any = llama_cpp.Llama(
-                path, n_ctx=config.models.context_tokens, n_threads=threads, n_threads_batch=threads, verbose=False
-            )
+            self._llama: Any = llama_cpp.Llama(path, n_ctx=context, **options)
+            trained = llama_cpp.llama_model_n_ctx_train(self._llama.model)
+            if not asked and trained < context:
+                # Beyond what it was trained on a model loses the thread.
+                self._llama.close()
+                self._llama = llama_cpp.Llama(path, n_ctx=trained, **options)
         except (ValueError, RuntimeError, OSError, MemoryError) as error:
             raise EngineFailed(f"The local model cannot be loaded: {type(error).__name__}", retryable=False) from error
         self._vocab = llama_cpp.llama_model_get_vocab(self._llama.model)
         self._is_end = llama_cpp.llama_vocab_is_eog
         self._chat = ChatTemplate(self._llama)
-        logger.info("local model loaded", extra={"model": path, "threads": threads})
+        logger.info("local model loaded", extra={"model": path, "threads": threads, "context": self._llama.n_ctx()})
 
     def close(self) -> None:
         self._llama.close()

@@ -16,14 +16,32 @@ _LEAST_TOKEN, _SHARE = 24 * 1024, 32768
 _OWN = 96 * _MIB
 
 
+#: Contexts that are taken where none is asked for, and the share of the free memory that a model may take with one.
+_CONTEXTS, _GENEROUS = (8192, 4096, 2048), 0.6
+
+
+def context_for(model: Path, asked: int, *, slots: int = 1, free: int | None = None) -> int:
+    """Tokens of context for each of so many `slots`: as `asked`, or where that is 0 as the machine's memory allows.
+
+    Raises:
+        EngineFailed: not even the least fits; see `require_memory`.
+    """
+    available = free_memory() if free is None else free
+    chosen = asked or next(
+        (size for size in _CONTEXTS if available is None or _need(model, size * slots) <= available * _GENEROUS),
+        _CONTEXTS[-1],
+    )
+    require_memory(model, chosen * slots, available)
+    return chosen
+
+
 def require_memory(model: Path, context_tokens: int, free: int | None = None) -> None:
     """Refuse a model that would not fit. `free` is bytes, by default what the machine has.
 
     Raises:
         EngineFailed: it needs more than is free; says how much, and what helps.
     """
-    size = model.stat().st_size
-    need = size + max(_LEAST_TOKEN, size // _SHARE) * context_tokens + _OWN
+    need = _need(model, context_tokens)
     available = free_memory() if free is None else free
     if available is not None and need > available:
         raise EngineFailed(
@@ -31,6 +49,11 @@ def require_memory(model: Path, context_tokens: int, free: int | None = None) ->
             f"(replyx models list), or lower models.context_tokens, now {context_tokens}",
             retryable=False,
         )
+
+
+def _need(model: Path, context_tokens: int) -> int:
+    size = model.stat().st_size
+    return size + max(_LEAST_TOKEN, size // _SHARE) * context_tokens + _OWN
 
 
 def free_memory() -> int | None:
