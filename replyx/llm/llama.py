@@ -136,7 +136,7 @@ class LoadedModel:
         asked = config.models.context_tokens
         context = context_for(Path(path), asked)
         threads = config.models.threads or usable_cores()
-        options = {"n_threads": threads, "n_threads_batch": threads, "verbose": False}
+        options: dict[str, Any] = {"n_threads": threads, "n_threads_batch": threads, "verbose": False}
         try:
             self._llama: Any = llama_cpp.Llama(path, n_ctx=context, **options)
             trained = llama_cpp.llama_model_n_ctx_train(self._llama.model)
