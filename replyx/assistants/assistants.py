@@ -73,6 +73,7 @@ class Assistants:
         prices: Mapping[str, Any] | None = None,
         daily_cap: int | None = None,
         answer_threshold: float | None = None,
+        clarify_threshold: float | None = None,
         telegram_group_id: int | None = None,
     ) -> AssistantView:
         """A new assistant of the actor. `price` is kopecks a message; no `ai_model` takes the one that works.
@@ -102,6 +103,7 @@ class Assistants:
             "prices": prices,
             "daily_cap": daily_cap,
             "answer_threshold": answer_threshold,
+            "clarify_threshold": clarify_threshold,
             "telegram_group_id": telegram_group_id,
         }
         columns = self._columns(self._with_model(checked_fields(given), None), None)

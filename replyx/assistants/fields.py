@@ -165,5 +165,6 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "prices": _prices,
     "daily_cap": _price,
     "answer_threshold": _threshold,
+    "clarify_threshold": _threshold,
     "telegram_group_id": _group,
 }

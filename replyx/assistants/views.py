@@ -39,6 +39,7 @@ class AssistantView:
     #: Kopecks a day; None: no bound.
     daily_cap: int | None
     answer_threshold: float | None
+    clarify_threshold: float | None
     #: The operators' group in Telegram.
     telegram_group_id: int | None
     created_at: datetime
@@ -67,6 +68,7 @@ class AssistantView:
             prices=row.prices,
             daily_cap=row.daily_cap,
             answer_threshold=row.answer_threshold,
+            clarify_threshold=row.clarify_threshold,
             telegram_group_id=row.telegram_group_id,
             created_at=row.created_at,
         )
@@ -94,6 +96,7 @@ class AssistantView:
             "prices": None if self.prices is None else _in_roubles(self.prices),
             "daily_cap": None if self.daily_cap is None else rubles(self.daily_cap),
             "answer_threshold": self.answer_threshold,
+            "clarify_threshold": self.clarify_threshold,
             "telegram_group_id": self.telegram_group_id,
         }
 

@@ -30,6 +30,7 @@ _SETTINGS, _PAIRS, _DOCUMENTS = "assistant.json", "qa.json", "documents/"
 _FIELDS = (
     "name", "description", "system_prompt", "ai_model", "website_integration", "allowed_domains", "handoff_keywords",
     "not_found_text", "unavailable_text", "welcome_text", "price", "prices", "daily_cap", "answer_threshold",
+    "clarify_threshold",
 )  # fmt: skip
 
 #: Longest `assistant.json` and `qa.json` that are read, in bytes.

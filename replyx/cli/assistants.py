@@ -47,6 +47,14 @@ Threshold = Annotated[
         metavar="X", help="Least score, 0 to 1, that is answered from; `default`: the embedder's.", show_default=False
     ),
 ]
+ClarifyThreshold = Annotated[
+    str | None,
+    typer.Option(
+        metavar="X",
+        help="Least score that is asked back about; 1: never; `default`: knowledge.clarify_threshold.",
+        show_default=False,
+    ),
+]
 Welcome = Annotated[str | None, typer.Option("--welcome", help="What the widget greets with.", show_default=False)]
 NotFoundText = Annotated[
     str | None, typer.Option("--not-found", help="What is said when nothing was found.", show_default=False)
@@ -80,6 +88,7 @@ def create(
     domains: Domains = None,
     price: Price = None,
     threshold: Threshold = None,
+    clarify_threshold: ClarifyThreshold = None,
     welcome: Welcome = None,
     not_found: NotFoundText = None,
     unavailable: Unavailable = None,
@@ -99,6 +108,7 @@ def create(
         allowed_domains=domains,
         price=price,
         answer_threshold=threshold,
+        clarify_threshold=clarify_threshold,
         welcome_text=welcome,
         not_found_text=not_found,
         unavailable_text=unavailable,
@@ -171,6 +181,7 @@ def set_fields(
     domains: Domains = None,
     price: Price = None,
     threshold: Threshold = None,
+    clarify_threshold: ClarifyThreshold = None,
     welcome: Welcome = None,
     not_found: NotFoundText = None,
     unavailable: Unavailable = None,
@@ -194,6 +205,7 @@ def set_fields(
         allowed_domains=domains,
         price=price,
         answer_threshold=threshold,
+        clarify_threshold=clarify_threshold,
         welcome_text=welcome,
         not_found_text=not_found,
         unavailable_text=unavailable,
@@ -238,22 +250,22 @@ def _fields(**values: Any) -> dict[str, Any]:
         fields["allowed_domains"] = [part.strip() for part in fields["allowed_domains"].split(",") if part.strip()]
     if "price" in fields:
         fields["price"] = None if fields["price"] == "default" else kopecks(fields["price"])
-    if "answer_threshold" in fields:
-        text = fields["answer_threshold"]
-        fields["answer_threshold"] = None if text == "default" else _number(text)
+    for name, option in (("answer_threshold", "--threshold"), ("clarify_threshold", "--clarify-threshold")):
+        if name in fields:
+            fields[name] = None if fields[name] == "default" else _number(fields[name], option)
     if "telegram_group_id" in fields:
         fields["telegram_group_id"] = _group(fields["telegram_group_id"])
     return fields
 
 
-def _number(text: str) -> float:
+def _number(text: str, option: str) -> float:
     from replyx.cli.language import choose
 
     try:
         return float(text)
     except ValueError as error:
         wanted = choose("Нужно число от 0 до 1 или default.", "A number from 0 to 1, or default.")
-        raise typer.BadParameter(wanted, param_hint="--threshold") from error
+        raise typer.BadParameter(wanted, param_hint=option) from error
 
 
 def _group(text: str) -> int | None:
@@ -299,7 +311,11 @@ def _show(view: AssistantView, address: str, *, as_json: bool) -> None:
         ("telegram", view.telegram_bot_token),
         (choose("группа операторов", "operators' group"), view.telegram_group_id),
         (choose("цена, ₽", "price, RUB"), default if view.price is None else roubles(view.price)),
-        (choose("порог", "threshold"), default if view.answer_threshold is None else view.answer_threshold),
+        (choose("порог ответа", "threshold"), default if view.answer_threshold is None else view.answer_threshold),
+        (
+            choose("порог переспроса", "clarify threshold"),
+            default if view.clarify_threshold is None else view.clarify_threshold,
+        ),
     ]
     if view.site_token:
         script = f'<script src="{address}/widget.js" data-site-token="{view.site_token}" async></script>'

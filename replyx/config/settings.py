@@ -228,6 +228,9 @@ class KnowledgeSettings:
     parse_memory_mb: int = setting(512, "Most memory for reading one document, in MiB.", low=128)
     site_pause_seconds: float = setting(0.5, "Pause between two pages of a web site that is read.", low=0)
     passages: int = setting(6, "Passages that an engine is shown.", low=1, high=50)
+    neighbour_tokens: int = setting(
+        800, "Tokens, about, of the text before and after passages that a model reads along; 0: none.", low=0
+    )
     clarify_threshold: float = setting(
         0.2,
         "Score from which, where no answer is given, the headings of passages are named to ask back; 1: never.",

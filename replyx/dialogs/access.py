@@ -27,6 +27,7 @@ _OF_ASSISTANT = (
     Assistant.prices,
     Assistant.daily_cap,
     Assistant.answer_threshold,
+    Assistant.clarify_threshold,
     Assistant.telegram_group_id,
 )
 

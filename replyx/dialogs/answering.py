@@ -240,6 +240,7 @@ class Answering:
                 not_found_text=assistant.not_found_text,
                 welcome_text=assistant.welcome_text,
                 threshold=assistant.answer_threshold,
+                clarify_threshold=assistant.clarify_threshold,
                 text="\n".join(text for _, text, _ in asked),
                 history=tuple(_turn(row) for row in before[-limit:]) if limit else (),
                 locale=dialog.locale,

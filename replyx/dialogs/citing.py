@@ -22,7 +22,7 @@ def cited(text: str, passages: Sequence[Passage]) -> str:
     """`text` with the number of its passage in each sentence that rests on one; numbers of no passage are left out."""
     if not passages:
         return text
-    known = [frozenset(stems(f"{p.heading or ''}\n{p.text}")) for p in passages]
+    known = [frozenset(stems(f"{p.heading or ''}\n{p.in_context}")) for p in passages]
     text = _NUMBERS.sub(lambda match: _real(match, len(passages)), text)
     result: list[str] = []
     at = 0

@@ -128,6 +128,7 @@ def _question(assistant: Assistant, request: CompletionRequest) -> Question:
         not_found_text=assistant.not_found_text,
         welcome_text=assistant.welcome_text,
         threshold=assistant.answer_threshold,
+        clarify_threshold=assistant.clarify_threshold,
         text=request.question,
         history=request.history,
         locale=None,

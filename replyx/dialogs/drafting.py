@@ -46,6 +46,7 @@ class Question:
     not_found_text: str | None
     welcome_text: str | None
     threshold: float | None
+    clarify_threshold: float | None
     text: str
     history: tuple[Turn, ...]
     locale: str | None
@@ -128,9 +129,12 @@ class Drafting:
         may_talk_freely = question.model != EngineName.EXTRACTIVE and (talk is not None or not found.has_knowledge)
         if not found.answerable and not may_talk_freely:
             text = question.not_found_text or say("not_found", language)
-            text += self._asking_back(found, language)
+            text += self._asking_back(found, question.clarify_threshold, language)
             return Draft(text, Outcome.NOT_FOUND, self._engines.engine_of(question.model), (), trace=trace)
-        request = self._request(question, found.passages if found.answerable else (), language)
+        passages = found.passages if found.answerable else ()
+        if question.model != EngineName.EXTRACTIVE:
+            passages = self._knowledge.surrounded(passages)
+        request = self._request(question, passages, language)
         try:
             return self._generate(_for_engine(request, asked), trace, writer, should_stop)
         except EngineFailed as failure:
@@ -147,9 +151,9 @@ class Drafting:
         both = self._knowledge.search(question.assistant_id, asked, limit=limit, threshold=question.threshold)
         return own if own.answerable and own.top_score > both.top_score else both
 
-    def _asking_back(self, found: SearchResult, language: str) -> str:
+    def _asking_back(self, found: SearchResult, threshold: float | None, language: str) -> str:
         """What the customer may have meant, where something like it is known; empty where nothing is."""
-        least = self._config.knowledge.clarify_threshold
+        least = self._config.knowledge.clarify_threshold if threshold is None else threshold
         # Headings in another language are no help to whoever asked.
         found_here = [p for p in found.passages if p.heading and language_of(p.heading) == language]
         matters = dict.fromkeys(" ".join((p.heading or "").split()) for p in found_here if p.score >= least)
@@ -239,8 +243,12 @@ class Drafting:
 
 
 def _for_engine(request: EngineRequest, asked: str) -> EngineRequest:
-    """A model reads what was said before; the engine that quotes has only the question."""
-    return replace(request, question=asked) if request.model == EngineName.EXTRACTIVE else request
+    """A model reads what was said before, and its passages in their order; the engine that quotes has only the
+    question, and looks at the best passages first."""
+    if request.model != EngineName.EXTRACTIVE:
+        return request
+    best_first = sorted(request.passages, key=lambda passage: -passage.score)
+    return replace(request, question=asked, passages=tuple(best_first))
 
 
 def _sources(passages: tuple[Passage, ...]) -> tuple[Source, ...]:

@@ -17,7 +17,7 @@ from replyx.llm.prompt import language_of
 from replyx.storage.database import Database
 from replyx.storage.dialogs import Dialog, Message
 from replyx.storage.knowledge import QaPair
-from replyx.types import Json
+from replyx.types import EngineName, Json
 
 #: The right passage has to be among the first so many.
 FIRST = 3
@@ -178,6 +178,8 @@ class Evaluation:
         return Checked(golden.question, found.top_score, gate, retrieval, answer, "" if is_right else instead)
 
     def _answer(self, assistant: AssistantView, question: str, passages: tuple[Passage, ...]) -> str:
+        if assistant.ai_model != EngineName.EXTRACTIVE:
+            passages = self._knowledge.surrounded(passages)
         request = EngineRequest(
             model=assistant.ai_model,
             system_prompt=assistant.system_prompt,

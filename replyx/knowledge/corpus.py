@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from replyx.knowledge.languages import told
 from replyx.llm.engine import Passage
 from replyx.storage.assistants import Assistant
 from replyx.storage.database import Database
@@ -31,8 +32,11 @@ class Entry:
     @cached_property
     def digest(self) -> int:
         """64 bits that change with the text."""
-        text = f"{self.words}\0{self.meaning}\0{self.heading or ''}".encode()
-        return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big", signed=True)
+        text = f"{self.words}\0{self.meaning}\0{self.heading or ''}"
+        if language := told(self.words):
+            # Its stems are made by rules of their own.
+            text += f"\0{language}"
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def chunk_entry(item_id: int, document_id: int, text: str, heading: str | None) -> Entry:

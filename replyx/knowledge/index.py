@@ -280,7 +280,8 @@ class Small:
         self._pairs = [item for item in items if item.id < 0]
 
     def best(self, question: Question, limit: int) -> list[tuple[Item, float]]:
-        return self._ranked.best(question, limit, _scale_of(self._embedder), self._second)
+        asked = question.among(self._ranked.lexicon)
+        return self._ranked.best(asked, limit, _scale_of(self._embedder), self._second)
 
     def pairs(self, question: Question) -> list[tuple[int, float]]:
         return _nearest(question, self._pairs)
@@ -294,7 +295,7 @@ class Large:
         self._assistant_id, self._lexicon, self._first, self._second = assistant_id, lexicon, first, second
 
     def best(self, question: Question, limit: int) -> list[tuple[Item, float]]:
-        embedder = self._first.embedder
+        embedder, question = self._first.embedder, question.among(self._lexicon)
         ranked = Ranked(self._candidates(question), self._lexicon, only=frozenset(question.stems))
         second = self._second.embedder.beside if self._second is not None else None
         return ranked.best(question, limit, _scale_of(embedder), second, self._completed)

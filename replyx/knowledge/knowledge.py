@@ -21,6 +21,7 @@ from replyx.knowledge.grouping import group
 from replyx.knowledge.index import Index
 from replyx.knowledge.ingestion import Ingestion
 from replyx.knowledge.layers import Layer
+from replyx.knowledge.neighbours import Neighbours
 from replyx.knowledge.qa import QaPairs
 from replyx.knowledge.qa_files import FileKind, read_pairs, write_pairs
 from replyx.knowledge.quota import Quota
@@ -29,6 +30,7 @@ from replyx.knowledge.switching import Switching
 from replyx.knowledge.uploads import Uploads
 from replyx.knowledge.vectors import IndexBroken, VectorStore
 from replyx.knowledge.views import DocumentView, IngestProgress, QaImport, QaView, SearchResult
+from replyx.llm.engine import Passage
 from replyx.plugins.host import Host
 from replyx.security.fetching import Outgoing
 from replyx.security.outgoing import OutgoingUrls
@@ -61,6 +63,7 @@ class Knowledge:
         self._db = db
         settings, host = config.knowledge, plugins or Host()
         self._corpus = Corpus(db)
+        self._neighbours, self._neighbour_tokens = Neighbours(db), settings.neighbour_tokens
         self._uri, self._folder = config.knowledge_uri, config.data_dir
         wanted = EmbedderSpec.of(settings)
         first = self._layer(make_embedder(wanted))
@@ -222,6 +225,10 @@ class Knowledge:
         top = passages[0].score if passages else 0.0
         has_knowledge = bool(found) or self._corpus.count(assistant_id) > 0
         return SearchResult(passages, top >= (THRESHOLD if threshold is None else threshold), top, has_knowledge)
+
+    def surrounded(self, passages: Sequence[Passage]) -> tuple[Passage, ...]:
+        """Passages as a model is to read them: with the text around them, in reading order."""
+        return self._neighbours.around(passages, self._neighbour_tokens)
 
     def group_questions(self, texts: Sequence[str]) -> list[list[int]]:
         """Places of some hundred questions, grouped by meaning, the largest group first, its most typical first."""

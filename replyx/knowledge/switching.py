@@ -118,7 +118,7 @@ class Switching:
             logger.info("the new embedder answers", extra={"embedder": self._wanted.name})
         if self._active() != self._plain():
             self._note.parent.mkdir(parents=True, exist_ok=True)
-            fresh = self._note.with_suffix(f".{os.getpid()}.tmp")
+            fresh = self._note.with_suffix(f".{os.getpid()}-{threading.get_native_id()}.tmp")
             fresh.write_text(json.dumps(self._plain()), encoding="utf-8")
             fresh.replace(self._note)
         self._is_settled = True

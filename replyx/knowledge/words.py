@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Container
+from functools import cache
+
+from replyx.knowledge.languages import LANGUAGES, PLAIN, common_words, stemmer, told
 
 #: Russian stems are cut to this length: «заморозка» meets «замороженный», which Snowball keeps apart.
 _CUT = 6
@@ -12,8 +16,8 @@ _CUT = 6
 _REMEMBERED = 300_000
 
 _WORD = re.compile(r"\w+")
-_CYRILLIC = re.compile("[а-я]")
-_LATIN = re.compile("[a-z]")
+_CYRILLIC = re.compile("[\u0430-\u052f]")
+_LATIN = re.compile("[a-z\u00df-\u024f]")
 _SENTENCE_END = re.compile(r"(?<=[.!?;…])\s+|\n+")
 
 #: Words that a question has and its answer need not: they count for little.
@@ -31,31 +35,38 @@ _COMMON = (
     "any each all most other more few s t don"
 )
 
-_stems: dict[str, str] = {}
-_common: frozenset[str] = frozenset()
-_russian: Callable[[str], str] | None = None
-_english: Callable[[str], str] | None = None
-#: A stemmer keeps the word under work in itself: two threads in one would get each other's stems, or an IndexError.
-_at_work = threading.Lock()
+#: What stands before the name of a text's language among its stems; no word has it.
+_MARK = ":"
+
+#: Language → word → stem.
+_stems: dict[str, dict[str, str]] = defaultdict(dict)
+#: A stemmer keeps the word that it works on in itself.
+_stemming = threading.Lock()
 
 
-def stems(text: str) -> list[str]:
-    """The stems of all words of `text`, in order. Russian and English words are stemmed, others are kept."""
-    known = _stems
-    return [known.get(word) or _stem(word) for word in _WORD.findall(text.lower().replace("ё", "е"))]
+def stems(text: str, language: str = PLAIN) -> list[str]:
+    """The stems of all words of `text`, in order: by the rules of `language`, else of Russian or English by letters."""
+    known = _stems[language]
+    return [known.get(word) or _stem(word, language) for word in _WORD.findall(text.lower().replace("ё", "е"))]
 
 
 def sentences(text: str) -> list[list[str]]:
-    """The stems of `text`, sentence by sentence."""
-    return [found for part in _SENTENCE_END.split(text) if (found := stems(part))]
+    """The stems of `text`, sentence by sentence; where it is in another language, the first begins with its mark."""
+    language = told(text)
+    found = [made for part in _SENTENCE_END.split(text) if (made := stems(part, language))]
+    if found and language != PLAIN:
+        found[0].insert(0, _MARK + language)
+    return found
 
 
-def is_common(stem: str) -> bool:
+def languages_in(known: Container[str]) -> list[str]:
+    """The languages of texts whose stems are `known`, by their marks."""
+    return [PLAIN, *(language for language in LANGUAGES if _MARK + language in known)]
+
+
+def is_common(stem: str, language: str = PLAIN) -> bool:
     """Whether `stem` is of a word that stands in every text."""
-    global _common
-    if not _common:
-        _common = frozenset(stems(_COMMON))
-    return stem in _common
+    return stem in _common(language)
 
 
 def key_of(question: str) -> str:
@@ -63,26 +74,22 @@ def key_of(question: str) -> str:
     return " ".join(stems(question))
 
 
-def _stem(word: str) -> str:
-    if len(_stems) >= _REMEMBERED:
-        _stems.clear()
-    with _at_work:
-        stem = _stemmed(word)
-    _stems[word] = stem
-    return stem
+@cache
+def _common(language: str) -> frozenset[str]:
+    return frozenset(stems(_COMMON if language == PLAIN else common_words(language), language))
 
 
-def _stemmed(word: str) -> str:
+def _stem(word: str, language: str) -> str:
+    known = _stems[language]
+    if len(known) >= _REMEMBERED:
+        known.clear()
     if _CYRILLIC.search(word):
-        return _stemmers()[0](word)[:_CUT]
-    return _stemmers()[1](word) if _LATIN.search(word) else word
-
-
-def _stemmers() -> tuple[Callable[[str], str], Callable[[str], str]]:
-    global _russian, _english
-    if _russian is None or _english is None:
-        import snowballstemmer
-
-        _russian = snowballstemmer.stemmer("russian").stemWord
-        _english = snowballstemmer.stemmer("english").stemWord
-    return _russian, _english
+        with _stemming:
+            stem = stemmer("russian")(word)[:_CUT]
+    elif _LATIN.search(word):
+        with _stemming:
+            stem = stemmer(language or "english")(word)
+    else:
+        stem = word
+    known[word] = stem
+    return stem

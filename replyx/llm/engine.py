@@ -26,6 +26,14 @@ class Passage:
     chunk_id: int | None = None
     #: Where the public can read it.
     url: str | None = None
+    #: What stands around it in its document: a model reads it along, nobody quotes it.
+    before: str = ""
+    after: str = ""
+
+    @property
+    def in_context(self) -> str:
+        """The text with what stands around it."""
+        return "\n".join(part for part in (self.before, self.text, self.after) if part)
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ class Engines:
 
 def _public(request: EngineRequest) -> list[str]:
     """What an answer may quote: the passages, and what the customer has seen."""
-    return [p.text for p in request.passages] + [turn.text for turn in request.history] + [request.question]
+    return [p.in_context for p in request.passages] + [turn.text for turn in request.history] + [request.question]
 
 
 def _filtered(

@@ -155,7 +155,9 @@ class LoadedModel:
         self._llama.close()
 
     def fit(self, request: EngineRequest) -> Fitted:
-        """`request` made to fit the context: the oldest history goes first, then the last passages, each as a whole.
+        """`request` made to fit the context.
+
+        What stands around passages goes first, then the oldest history, then the last passages, each as a whole.
 
         Raises:
             EngineFailed: not even the question alone fits.
@@ -164,7 +166,9 @@ class LoadedModel:
         safe = self._without_control_tokens(request)
         room = context - min(request.max_tokens, context // 4)
         while len(prompt := self._chat.tokens(safe)) > room:
-            if safe.history:
+            if any(p.before or p.after for p in safe.passages):
+                safe = replace(safe, passages=tuple(replace(p, before="", after="") for p in safe.passages))
+            elif safe.history:
                 safe = replace(safe, history=safe.history[1:])
             elif len(safe.passages) > 1:
                 safe = replace(safe, passages=safe.passages[:-1])
@@ -200,6 +204,8 @@ class LoadedModel:
                 replace(
                     p,
                     text=self._plain(p.text),
+                    before=self._plain(p.before),
+                    after=self._plain(p.after),
                     heading=p.heading and self._plain(p.heading),
                     filename=p.filename and self._plain(p.filename),
                 )

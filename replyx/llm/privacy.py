@@ -41,7 +41,10 @@ class Masks:
             request,
             question=self._customer(request.question),
             history=tuple(Turn(turn.role, self._customer(turn.text)) for turn in request.history),
-            passages=tuple(replace(p, text=self._strict(p.text)) for p in request.passages),
+            passages=tuple(
+                replace(p, text=self._strict(p.text), before=self._strict(p.before), after=self._strict(p.after))
+                for p in request.passages
+            ),
         )
         return masked if self._marks else request
 

@@ -102,7 +102,7 @@ def _passage(number: int, passage: Passage, language: str) -> str:
     page = f"{'стр.' if language == 'ru' else 'p.'} {passage.page}" if passage.page else ""
     place = ", ".join(" ".join(_fenced(part).split()) for part in (passage.filename, passage.heading, page) if part)
     head = f"[{number}] ({place})" if place else f"[{number}]"
-    return f"{head}\n{_FENCE}\n{_fenced(passage.text)}\n{_FENCE}"
+    return f"{head}\n{_FENCE}\n{_fenced(passage.in_context)}\n{_FENCE}"
 
 
 def _history(turns: Iterable[Turn], opening: str) -> list[dict[str, str]]:

@@ -100,6 +100,7 @@ class Assistant(Answer):
     prices: dict[str, Any] | None
     daily_cap: Roubles | None
     answer_threshold: float | None
+    clarify_threshold: float | None
     #: The operators' group in Telegram.
     telegram_group_id: int | None
 

@@ -50,6 +50,8 @@ class Assistant(Table):
     telegram_proxy_masked = peewee.CharField(300, null=True)
     #: The operators' group with topics; None: nobody works in Telegram.
     telegram_group_id = peewee.BigIntegerField(null=True)
+    #: Least score of what the customer is asked back about; None: `knowledge.clarify_threshold`.
+    clarify_threshold = peewee.FloatField(null=True)
 
     class Meta:
         table_name = "assistants"

@@ -31,7 +31,8 @@ _ASSISTANT = {"site_token", "handoff_keywords", "not_found_text", "unavailable_t
 _ADDED: dict[str, set[str]] = {
     "get-users-me.response": {".role", ".totp_enabled"},
     "get-assistants.response": {
-        f"[].{name}" for name in (*_ASSISTANT, "daily_cap", "answer_threshold", "telegram_group_id")
+        f"[].{name}"
+        for name in (*_ASSISTANT, "daily_cap", "answer_threshold", "clarify_threshold", "telegram_group_id")
     },
     "get-dialogs-id.response": {".handoff_note", ".last_seq", ".operator_name"},
     "get-dialogs-id-messages.response": {

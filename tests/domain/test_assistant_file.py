@@ -22,7 +22,7 @@ _SETTINGS = {
     "name": "Магазин", "description": "О товарах", "system_prompt": "Будь краток.", "ai_model": "extractive",
     "website_integration": True, "allowed_domains": ["shop.example"], "handoff_keywords": ["менеджер"],
     "not_found_text": "Не нашла.", "unavailable_text": "Позже.", "welcome_text": "Привет!", "price": 700,
-    "daily_cap": 100_000, "answer_threshold": 0.4,
+    "daily_cap": 100_000, "answer_threshold": 0.4, "clarify_threshold": 0.3,
 }  # fmt: skip
 _TEXT = "# Доставка\n\nКурьер привозит заказ за три рабочих дня."
 

@@ -83,6 +83,7 @@ def test_an_assistant_is_shown_in_the_contracts_form(assistants: Assistants, own
         "prices": None,
         "daily_cap": None,
         "answer_threshold": None,
+        "clarify_threshold": None,
         "telegram_group_id": None,
     }
     assert assistants.get(owner, made.id) == made

@@ -74,3 +74,16 @@ def test_what_is_nearly_known_is_asked_back_about_and_what_is_not_is_refused(sho
     assert (near.outcome, far.outcome) == ("not_found", "not_found")
     assert "• Гарантия" in near.text
     assert "•" not in far.text
+
+
+def test_an_assistant_moves_what_it_asks_back_about(shop: Desk) -> None:
+    shop.app.assistants.update(shop.owner, shop.assistant.id, {"answer_threshold": 0.999, "clarify_threshold": 1})
+    near = shop.ask(shop.open_dialog(), "Какая гарантия на посуду?")
+    shop.app.assistants.update(shop.owner, shop.assistant.id, {"clarify_threshold": 0})
+    far = shop.ask(shop.open_dialog(), "Где купить посуду подешевле?")
+
+    assert near is not None
+    assert far is not None
+    assert (near.outcome, far.outcome) == ("not_found", "not_found")
+    assert "•" not in near.text
+    assert "•" in far.text

@@ -151,6 +151,7 @@ def test_an_assistant_s_life(cli: Cli) -> None:
     assert (changed["name"], changed["price"], changed["answer_threshold"]) == ("Store", None, 0.7)
     assert (changed["is_active"], changed["system_prompt"]) == (False, "Be kind.")
     assert cli.json("assistants", "set", "Store", "--threshold", "default")["answer_threshold"] is None
+    assert cli.json("assistants", "set", "Store", "--clarify-threshold", "0.35")["clarify_threshold"] == 0.35
     assert [row["name"] for row in cli.json("assistants", "list")] == ["Store"]
     assert cli.run("assistants", "delete", "Store", "--yes").code == 0
     assert cli.json("assistants", "list") == []

@@ -24,6 +24,7 @@ from replyx.errors import ValidationFailed
         ("price", 1.5), ("price", True), ("price", "5"), ("price", 1_000_000_001), ("answer_threshold", 1.1),
         ("answer_threshold", -0.1),
         ("answer_threshold", float("nan")), ("answer_threshold", True), ("answer_threshold", "0.5"),
+        ("clarify_threshold", 1.1),
     ],
 )  # fmt: skip
 def test_a_value_that_cannot_be_used_is_refused_by_its_field(field: str, value: Any) -> None:

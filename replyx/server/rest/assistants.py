@@ -33,7 +33,10 @@ class AssistantFields(Body):
     prices: dict[str, float | dict[str, float]] | None = None
     #: Roubles a day.
     daily_cap: float | None = None
+    #: Least score that is answered from, 0 to 1.
     answer_threshold: float | None = None
+    #: Least score, below that one, that the customer is asked back about; 1: never.
+    clarify_threshold: float | None = None
     #: The operators' group in Telegram, a negative number.
     telegram_group_id: int | None = None
 
