@@ -1,4 +1,7 @@
-"""`make hostile`: the whole corpus against one service; ends with 1 where a file did anything but fail or be read."""
+"""`make hostile`: the whole corpus against one service, then by upload against a running server.
+
+Ends with 1 where a file did anything but fail or be read, or the server's event loop worked for 50 ms at a stretch.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,15 @@ import resource
 import sys
 import tempfile
 from collections import Counter
+from pathlib import Path
 
 from replyx.config.loading import load_config
 from replyx.events.memory import MemoryBus
 from replyx.storage.database import Database
 from replyx.storage.schema import migrate
 from tests.domain.library import Library
-from tests.hostile.corpus import corpus
+from tests.hostile.corpus import File, corpus
+from tests.hostile.serving import serve_all
 from tests.hostile.throwing import Elsewhere, Fate, throw_all
 from tests.support.clock import MovableClock
 
@@ -23,14 +28,42 @@ _MOST_MIB = 700
 _ENDS = ("refused", "failed", "completed")
 
 
+#: The longest that the server's event loop may be busy, in milliseconds.
+_STALL = 50.0
+
+
 def main() -> int:
-    """Throw all files; print what was unusual, and the figures."""
+    """Throw all files, twice; print what was unusual, and the figures."""
+    files = list(corpus())
+    is_wrong = [_alone(files), _served(files)]
+    return int(any(is_wrong))
+
+
+def _served(files: list[File]) -> bool:
+    """Whether anything was wrong with a server that was thrown all files."""
+    elsewhere = Elsewhere()
+    with tempfile.TemporaryDirectory(prefix="replyx-hostile-") as folder:
+        served = serve_all(files, Path(folder))
+    machine = elsewhere.end()
+    sys.stdout.write(f"\nby upload to a running `replyx up`, {len(files)} files\n")
+    _tell(served.fates)
+    sys.stdout.write(
+        f"the server's event loop worked {served.hardest:.0f} ms at a stretch at most; late at worst "
+        f"{served.worst:.0f} ms, over {_STALL:.0f} ms in {served.share_over(_STALL):.3%}; "
+        f"the machine alone {machine.worst:.0f} ms, {machine.share_over(_STALL):.3%}; "
+        f"still answers: {served.still_answers}\n"
+    )
+    is_odd = len(served.fates) != len(files) or any(fate.outcome not in _ENDS for fate in served.fates)
+    return is_odd or not served.still_answers or served.hardest > _STALL
+
+
+def _alone(files: list[File]) -> bool:
+    """Whether anything was wrong with a service that was thrown all files."""
     with tempfile.TemporaryDirectory(prefix="replyx-hostile-") as folder:
         config = load_config(None, {"REPLYX_DATA_DIR": folder})
         db, bus = Database(f"sqlite:///{folder}/replyx.db", pool=5, timeout=5), MemoryBus()
         migrate(db)
         library = Library(db, bus, MovableClock(), config)
-        files = list(corpus())
         library.teach("Слово о доставке.")
         elsewhere = Elsewhere()
         fates, ours = asyncio.run(throw_all(library.knowledge, library.owner, library.assistant, files))
@@ -46,7 +79,7 @@ def main() -> int:
         f"the machine alone {machine.worst:.0f} ms, {machine.share_over(50):.3%}; still answers: {still_answers}\n"
     )
     odd = [fate for fate in fates if fate.outcome not in _ENDS or (fate.outcome == "failed" and not fate.reason)]
-    return int(bool(odd) or len(fates) != len(files) or not still_answers or peak > _MOST_MIB)
+    return bool(odd) or len(fates) != len(files) or not still_answers or peak > _MOST_MIB
 
 
 def _tell(fates: list[Fate]) -> None:
