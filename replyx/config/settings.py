@@ -226,6 +226,9 @@ class KnowledgeSettings:
     parse_seconds: float = setting(60.0, "Longest time for reading one document.", low=1)
     parse_processor_seconds: float = setting(20.0, "Most processor time for reading one document.", low=1)
     parse_memory_mb: int = setting(512, "Most memory for reading one document, in MiB.", low=128)
+    compact_memory_mb: int = setting(
+        768, "Most memory of the process that joins the index's small files every ten minutes, in MiB.", low=512
+    )
     site_pause_seconds: float = setting(0.5, "Pause between two pages of a web site that is read.", low=0)
     passages: int = setting(6, "Passages that an engine is shown.", low=1, high=50)
     neighbour_tokens: int = setting(

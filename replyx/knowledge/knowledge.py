@@ -13,6 +13,7 @@ from replyx.clock import Clock
 from replyx.config.settings import Config
 from replyx.errors import ConfigError, ServiceUnavailable
 from replyx.events.bus import Bus
+from replyx.knowledge.compacting import Compaction
 from replyx.knowledge.corpus import Corpus
 from replyx.knowledge.documents import Documents, access_assistant
 from replyx.knowledge.embedders import Embedder, EmbedderSpec, make_embedder, make_second
@@ -65,6 +66,7 @@ class Knowledge:
         self._corpus = Corpus(db)
         self._neighbours, self._neighbour_tokens = Neighbours(db), settings.neighbour_tokens
         self._uri, self._folder = config.knowledge_uri, config.data_dir
+        self._compaction = Compaction(self._uri, config.data_dir / "knowledge.lock", settings.compact_memory_mb)
         wanted = EmbedderSpec.of(settings)
         first = self._layer(make_embedder(wanted))
         second = make_second(settings.second, first.embedder)
@@ -286,7 +288,7 @@ class Knowledge:
             for layer in self._index.layers:
                 if layer.store.count() != wanted:
                     layer.remove_surplus()
-                layer.store.compact()
+                self._compaction.of(layer)
             self._index.refine_soon(self._corpus.assistants())
             self._switching.drop_old()
         except IndexBroken as error:

@@ -22,6 +22,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from replyx.knowledge.columns import columns, integers, sentences_of, vectors_of
 from replyx.knowledge.lance import import_lancedb
 from replyx.knowledge.processor import require_avx2
 from replyx.knowledge.ranking import Item, Question
@@ -34,8 +35,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Writes after which small files are joined and old versions deleted.
-_WRITES_BETWEEN_COMPACTIONS = 20
+#: Fragments, beyond those that joining leaves, from which a write also joins small files and deletes old versions.
+_FRAGMENTS = 20
 #: How long a version that a reader may still be using is kept.
 _KEEP = timedelta(hours=1)
 #: Rows from which comparing with every vector is slower than an index of clusters.
@@ -91,12 +92,12 @@ class VectorStore:
         but looked up by ids alone needs no clusters. `dim`, the length of a vector, is asked for when it is needed.
         """
         self.name = f"{embedder_id}_parts"
-        self._is_searched = is_searched
+        self.is_searched = is_searched
         self._uri, self._dim, self._lock_file, self._keep = uri, dim, lock_file, keep
         self._lock = threading.RLock()
         self._writer = threading.RLock()
         self._table: Any = None
-        self._writes = 0
+        self._is_writing, self._left = False, 1
         self._pool: ThreadPoolExecutor | None = None
 
     def open(self) -> None:
@@ -121,16 +122,28 @@ class VectorStore:
         except IndexBroken as error:
             logger.warning("the index cannot be written", extra={"reason": str(error)})
 
+    def version(self) -> int:
+        """Goes up with every change of the table."""
+        return int(self._do(lambda table: table.version))
+
+    def fragments(self) -> int:
+        """In how many pieces the rows are stored."""
+        return int(self._do(lambda table: table.stats()["fragment_stats"]["num_fragments"]))
+
     def refresh(self) -> None:
         """See what other processes have written."""
         self._do(lambda table: table.checkout_latest())
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Store rows, replacing those of the same items."""
-        if rows:
-            with self._writing():
-                self._remove(f"item_id IN ({_integers(r.item_id for r in rows)})")
-                self._do(lambda table: table.add(self._as_arrow(rows)))
+        """Store rows, replacing those of the same items; what is there already is left, as two may have made it."""
+        if not rows:
+            return
+        with self._writing():
+            there = self._digests(f"item_id IN ({integers(row.item_id for row in rows)})")
+            new = [row for row in rows if there.get(row.item_id) != row.digest]
+            self.remove_items([row.item_id for row in new if row.item_id in there])
+            if new:
+                self._do(lambda table: table.add(self._as_arrow(new)))
 
     def replace_document(self, document_id: int, rows: Sequence[Row]) -> None:
         """Store a document's rows in place of whatever was stored of it."""
@@ -149,7 +162,7 @@ class VectorStore:
     def remove_items(self, item_ids: Sequence[int]) -> None:
         if item_ids:
             with self._writing():
-                self._remove(f"item_id IN ({_integers(item_ids)})")
+                self._remove(f"item_id IN ({integers(item_ids)})")
 
     def count(self, assistant_id: int | None = None) -> int:
         """Rows of an assistant, or of all."""
@@ -164,20 +177,22 @@ class VectorStore:
         """The rows of some of an assistant's items."""
         if not item_ids:
             return {}
-        return self._known(f"assistant_id = {int(assistant_id)} AND item_id IN ({_integers(item_ids)})")
+        return self._known(f"assistant_id = {int(assistant_id)} AND item_id IN ({integers(item_ids)})")
 
     def _known(self, where: str) -> dict[int, Known]:
-        columns = ["item_id", "digest", "vector", "parts"]
-        found = self._do(lambda table: table.search().where(where).select(columns).to_arrow())
-        matrix = self._as_matrix(found)
-        rows = enumerate(_columns(found, "item_id", "digest", "parts"))
+        wanted = ["item_id", "digest", "vector", "parts"]
+        found = self._do(lambda table: table.search().where(where).select(wanted).to_arrow())
+        matrix = vectors_of(found)
+        rows = enumerate(columns(found, "item_id", "digest", "parts"))
         return {item: Known(digest, matrix[row], packed) for row, (item, digest, packed) in rows}
 
     def digests(self, assistant_id: int) -> dict[int, int]:
         """Item id → digest of all of an assistant's rows."""
-        where = f"assistant_id = {int(assistant_id)}"
+        return self._digests(f"assistant_id = {int(assistant_id)}")
+
+    def _digests(self, where: str) -> dict[int, int]:
         found = self._do(lambda table: table.search().where(where).select(["item_id", "digest"]).to_arrow())
-        return dict(_columns(found, "item_id", "digest"))
+        return dict(columns(found, "item_id", "digest"))
 
     def ids(self) -> list[tuple[int, int]]:
         """(assistant, item) of every row."""
@@ -191,7 +206,7 @@ class VectorStore:
                 table.search().where(f"assistant_id = {int(assistant_id)}").select(["stems"]).limit(limit).to_arrow()
             )
         )
-        return [_sentences(text) for text in found["stems"].to_pylist()]
+        return [sentences_of(text) for text in found["stems"].to_pylist()]
 
     def candidates(self, assistant_id: int, question: Question, limit: int) -> list[Item]:
         """The `limit` nearest by vector and the `limit` best by words, each once, in no order."""
@@ -204,14 +219,14 @@ class VectorStore:
         # Without a vector there is nothing near.
         if vector.any():
             near = self._do(lambda table: _near(table, vector, where, limit))
-            for item, text, packed, digest, distance in _columns(near, *_COLUMNS, "_distance"):
-                found[item] = Item(item, _sentences(text), None, 1 - distance, packed, None, digest)
+            for item, text, packed, digest, distance in columns(near, *_COLUMNS, "_distance"):
+                found[item] = Item(item, sentences_of(text), None, 1 - distance, packed, None, digest)
         if by_words is not None:
             rows = by_words.result()
-            matrix = self._as_matrix(rows)
-            for row, (item, text, packed, digest) in enumerate(_columns(rows, *_COLUMNS)):
+            matrix = vectors_of(rows)
+            for row, (item, text, packed, digest) in enumerate(columns(rows, *_COLUMNS)):
                 if item not in found:
-                    found[item] = Item(item, _sentences(text), matrix[row], None, packed, None, digest)
+                    found[item] = Item(item, sentences_of(text), matrix[row], None, packed, None, digest)
         return list(found.values())
 
     def _beside(self) -> ThreadPoolExecutor:
@@ -225,7 +240,7 @@ class VectorStore:
         """Join small files, drop old versions, bring indexes up to date; cluster the vectors where they are many."""
         with self._writing():
             self._tidy()
-            if self._is_searched:
+            if self.is_searched:
                 self._do(self._cluster)
 
     def reset(self) -> None:
@@ -259,22 +274,23 @@ class VectorStore:
     def _writing(self, *, refreshed: bool = True) -> Iterator[None]:
         """One writer at a time, in this process and among all processes of the box; joined up after many writes."""
         with self._writer:
-            if self._writes < 0:
+            if self._is_writing:
                 yield
                 return
             self._lock_file.parent.mkdir(parents=True, exist_ok=True)
             with self._lock_file.open("a") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                writes, self._writes = self._writes, -1
+                self._is_writing = True
                 try:
                     if refreshed:
                         self.refresh()
                     yield
-                    if writes + 1 >= _WRITES_BETWEEN_COMPACTIONS:
-                        writes = -1
+                    # Counted in the table: many processes that write once each would never come to twenty writes.
+                    if self.fragments() >= self._left + _FRAGMENTS:
                         self._tidy()
+                        self._left = self.fragments()
                 finally:
-                    self._writes = writes + 1
+                    self._is_writing = False
 
     def _tidy(self) -> None:
         self._do(lambda table: table.optimize(cleanup_older_than=self._keep))
@@ -363,14 +379,6 @@ class VectorStore:
             schema=self._schema(),
         )
 
-    def _as_matrix(self, found: Any) -> NDArray[np.float32]:
-        import numpy as np
-
-        column = found["vector"].combine_chunks()
-        values = column.flatten().to_numpy(zero_copy_only=False)
-        matrix: NDArray[np.float32] = np.asarray(values, dtype=np.float32).reshape(len(column), column.type.list_size)
-        return matrix
-
 
 def _near(table: Any, vector: NDArray[np.float32], where: str, limit: int) -> Any:
     query = table.search(vector, vector_column_name="vector").distance_type("dot").nprobes(_PROBES)
@@ -384,16 +392,3 @@ def _worded(table: Any, question: Question, where: str, limit: int) -> Any:
     match: Any = queries.MatchQuery
     query = table.search(match(" ".join(question.stems), "stems"), query_type="fts").where(where, prefilter=True)
     return query.limit(limit).select([*_COLUMNS, "vector", "_score"]).to_arrow()
-
-
-def _columns(table: Any, *names: str) -> Iterator[Any]:
-    """Rows of some columns, as tuples."""
-    return zip(*(table[name].to_pylist() for name in names), strict=True)
-
-
-def _integers(values: Iterable[int]) -> str:
-    return ", ".join(str(int(value)) for value in values)
-
-
-def _sentences(text: str) -> list[list[str]]:
-    return [line.split(" ") for line in text.split("\n") if line]
