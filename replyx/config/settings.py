@@ -151,6 +151,7 @@ class AnswersSettings:
     first_byte_seconds: float = setting(20.0, "Longest silence of a remote model.", low=0.1)
     history_messages: int = setting(20, "Earlier messages that an engine is shown.", low=0)
     history_tokens: int = setting(2000, "Tokens, about, that earlier messages may take of a prompt.", low=0)
+    rewrite_questions: bool = setting(True, "Whether a model makes a whole question of a follow-up that finds nothing.")
     mask_personal_data: bool = setting(
         True, "Whether cards, passports, e-mails and telephones of customers are masked before a remote model."
     )
@@ -217,6 +218,9 @@ class KnowledgeSettings:
         "What is asked where the first vectors leave a doubt, once it has been made in the background: `e5` or `none`.",
         choices=("e5", "none"),
     )
+    reranker_url: str = setting("", "A re-ranker's address up to `/rerank`, as in `http://127.0.0.1:8081/v1`.")
+    reranker_model: str = setting("", "The re-ranker's name there.")
+    reranker_key: str = setting("", "The re-ranker's key, where it wants one.", secret=True)
     max_file_bytes: int = setting(20_971_520, "Largest document, in bytes.", low=1024)
     max_pages: int = setting(2000, "Most pages of one document.", low=1)
     max_documents: int = setting(10_000, "Most documents of one tenant; 0: as many as it likes.", low=0)
@@ -226,14 +230,10 @@ class KnowledgeSettings:
     parse_seconds: float = setting(60.0, "Longest time for reading one document.", low=1)
     parse_processor_seconds: float = setting(20.0, "Most processor time for reading one document.", low=1)
     parse_memory_mb: int = setting(512, "Most memory for reading one document, in MiB.", low=128)
-    compact_memory_mb: int = setting(
-        768, "Most memory of the process that joins the index's small files every ten minutes, in MiB.", low=512
-    )
+    compact_memory_mb: int = setting(768, "Most memory of the process that compacts the index, in MiB.", low=512)
     site_pause_seconds: float = setting(0.5, "Pause between two pages of a web site that is read.", low=0)
     passages: int = setting(6, "Passages that an engine is shown.", low=1, high=50)
-    neighbour_tokens: int = setting(
-        800, "Tokens, about, of the text before and after passages that a model reads along; 0: none.", low=0
-    )
+    neighbour_tokens: int = setting(800, "Tokens, about, of the text around passages for a model; 0: none.", low=0)
     clarify_threshold: float = setting(
         0.2,
         "Score from which, where no answer is given, the headings of passages are named to ask back; 1: never.",

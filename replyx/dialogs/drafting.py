@@ -11,6 +11,7 @@ from typing import Protocol
 from replyx.config.settings import Config
 from replyx.dialogs.citing import cited
 from replyx.dialogs.followups import standing
+from replyx.dialogs.rewriting import as_whole_question
 from replyx.dialogs.texts import say, small_talk
 from replyx.dialogs.trace import Trace
 from replyx.errors import EngineFailed
@@ -123,6 +124,8 @@ class Drafting:
             return Draft(text, Outcome.ANSWERED, EngineName.EXTRACTIVE, trace=trace)
         asked = standing(question.text, question.history)
         found = self._search(question, asked)
+        if talk is None and asked != question.text:
+            found = self._meant(question, found, should_stop)
         trace.passages = found.passages
         trace.lap("search")
         # A model may chat without documents; an assistant that has some must not answer past them.
@@ -144,12 +147,32 @@ class Drafting:
 
     def _search(self, question: Question, asked: str) -> SearchResult:
         """What is found for the question's own words, or where it leans on another, for both, if that fits better."""
-        limit = self._config.knowledge.passages
-        own = self._knowledge.search(question.assistant_id, question.text, limit=limit, threshold=question.threshold)
+        own = self._found(question, question.text)
         if asked == question.text:
             return own
-        both = self._knowledge.search(question.assistant_id, asked, limit=limit, threshold=question.threshold)
+        both = self._found(question, asked)
         return own if own.answerable and own.top_score > both.top_score else both
+
+    def _meant(self, question: Question, found: SearchResult, should_stop: Callable[[], bool]) -> SearchResult:
+        """What is found for a follow-up as the assistant's model puts it, where its words found too little."""
+        has_model = question.model != EngineName.EXTRACTIVE and self._config.answers.rewrite_questions
+        if found.answerable or not found.has_knowledge or not has_model:
+            return found
+        whole = as_whole_question(
+            self._engines,
+            question.model,
+            question.text,
+            question.history,
+            question.language,
+            should_stop,
+            question.tenant_id,
+        )
+        meant = self._found(question, whole) if whole else found
+        return meant if meant.answerable else found
+
+    def _found(self, question: Question, text: str) -> SearchResult:
+        limit = self._config.knowledge.passages
+        return self._knowledge.search(question.assistant_id, text, limit=limit, threshold=question.threshold)
 
     def _asking_back(self, found: SearchResult, threshold: float | None, language: str) -> str:
         """What the customer may have meant, where something like it is known; empty where nothing is."""

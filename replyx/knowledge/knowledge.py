@@ -26,6 +26,7 @@ from replyx.knowledge.neighbours import Neighbours
 from replyx.knowledge.qa import QaPairs
 from replyx.knowledge.qa_files import FileKind, read_pairs, write_pairs
 from replyx.knowledge.quota import Quota
+from replyx.knowledge.reranking import CANDIDATES, Reranker
 from replyx.knowledge.sites import Sites
 from replyx.knowledge.switching import Switching
 from replyx.knowledge.uploads import Uploads
@@ -64,6 +65,7 @@ class Knowledge:
         self._db = db
         settings, host = config.knowledge, plugins or Host()
         self._corpus = Corpus(db)
+        self._reranker = Reranker(settings)
         self._neighbours, self._neighbour_tokens = Neighbours(db), settings.neighbour_tokens
         self._uri, self._folder = config.knowledge_uri, config.data_dir
         self._compaction = Compaction(self._uri, config.data_dir / "knowledge.lock", settings.compact_memory_mb)
@@ -221,9 +223,13 @@ class Knowledge:
         known = self._index.of(assistant_id)
         if known is None or not query.strip():
             return SearchResult((), False, 0.0, known is not None and self._corpus.count(assistant_id) > 0)
-        found = known.best(self._index.question(clean(query[:_MAX_QUERY])), limit)
+        asked = clean(query[:_MAX_QUERY])
+        is_reranked = self._reranker.is_wanted
+        found = known.best(self._index.question(asked), max(limit, CANDIDATES) if is_reranked else limit)
         scores = [(item.id, score) for item, score in found if score >= _NOISE]
         passages = tuple(self._corpus.passages(assistant_id, scores))
+        if is_reranked:
+            passages = tuple(self._reranker.ordered(asked, passages)[:limit])
         top = passages[0].score if passages else 0.0
         has_knowledge = bool(found) or self._corpus.count(assistant_id) > 0
         return SearchResult(passages, top >= (THRESHOLD if threshold is None else threshold), top, has_knowledge)
@@ -352,6 +358,7 @@ class Knowledge:
         """End work in the background soon."""
         self._switching.close()
         self._index.close()
+        self._reranker.close()
 
 
 def _outgoing(config: Config) -> Outgoing:

@@ -33,7 +33,7 @@ class Neighbours:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def around(self, passages: Sequence[Passage], tokens: int) -> tuple[Passage, ...]:
+    def around(self, passages: Sequence[Passage], tokens: float) -> tuple[Passage, ...]:
         """`passages`, best first, with the text around them, in reading order; no text comes twice.
 
         The neighbours take about `tokens` together: those of the best passages first, what follows before what
@@ -42,7 +42,7 @@ class Neighbours:
         """
         places, near = self._read([p.chunk_id for p in passages if p.chunk_id is not None], with_text=tokens > 0)
         shown = {place.beside(0): place.heading for place in places.values()}
-        left = float(tokens)
+        left = tokens
         made = []
         for passage in passages:
             place = places.get(passage.chunk_id or 0)

@@ -59,6 +59,8 @@ class EngineRequest:
     language: str = "ru"
     max_tokens: int = 1024
     tenant_id: int = 0
+    #: What is wanted is no answer, but the question as it would be asked without the history.
+    is_rewriting: bool = False
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,12 @@ def embeddings_json(asked: dict[str, Any]) -> dict[str, Any]:
     return {"object": "list", "data": rows, "model": asked.get("model", "")}
 
 
+def rerank_json(asked: dict[str, Any]) -> dict[str, Any]:
+    """Passages by their length, the longest first, as a model that looks at nothing else would have it."""
+    rows = [{"index": n, "relevance_score": float(len(text))} for n, text in enumerate(asked.get("documents", []))]
+    return {"model": asked.get("model", ""), "results": sorted(rows, key=lambda row: -row["relevance_score"])}
+
+
 def stream_events(text: str, asked: dict[str, Any], scenario: Scenario) -> Iterator[bytes]:
     """The events of a streamed answer: one for each word, then the closing ones that the scenario has."""
     head = {"id": "chatcmpl-fake", "object": "chat.completion.chunk", "created": 0, "model": asked.get("model", "")}

@@ -28,6 +28,7 @@ from replyx.testing.llm_answers import (
     embeddings_json,
     error_json,
     obeyed_text,
+    rerank_json,
     stream_events,
 )
 
@@ -188,6 +189,8 @@ class FakeLLM:
             return 200, {"object": "list", "data": [{"id": m, "object": "model"} for m in self.models]}
         if (method, path) == ("POST", "/v1/embeddings"):
             return 200, embeddings_json(json.loads(body))
+        if (method, path) == ("POST", "/v1/rerank"):
+            return 200, rerank_json(json.loads(body))
         if (method, path) == ("GET", "/_requests"):
             return 200, [{**asdict(r), "messages": r.messages, "finished": bool(r.finished)} for r in self.requests]
         if (method, path) == ("GET", "/_counts"):

@@ -44,6 +44,33 @@ def test_a_follow_up_is_answered_from_what_it_leans_on(shop: Desk) -> None:
     assert "триста рублей" in answer.text
 
 
+def test_a_model_says_what_a_follow_up_means_where_words_find_nothing(shop: Desk) -> None:
+    dialog = shop.open_dialog()
+    shop.llm.standing = Scenario(text="Холодильники и телевизоры, да.")
+    shop.ask(dialog, "Вы продаёте бытовую технику?")
+    shop.llm.script(Scenario(text="Какая гарантия на технику?"), Scenario(text="Гарантия один год."))
+
+    answer = shop.ask(dialog, "а вдруг это сломается?")
+
+    assert answer is not None
+    assert answer.outcome == "answered"
+    assert "гарантия один год" in answer.sources[0]["quote"]
+    rewriting = next(one for one in shop.llm.requests if "самостоятельным вопросом" in one.messages[0]["content"])
+    assert "Вы продаёте бытовую технику?" in rewriting.messages[1]["content"]
+    assert "Отрывки" not in rewriting.messages[1]["content"]
+
+
+def test_a_model_that_cannot_say_what_a_follow_up_means_changes_nothing(shop: Desk) -> None:
+    dialog = shop.open_dialog()
+    shop.ask(dialog, "Вы продаёте космические корабли?")
+    shop.llm.standing = Scenario(status=500)
+
+    answer = shop.ask(dialog, "а почём они?")
+
+    assert answer is not None
+    assert answer.outcome == "not_found"
+
+
 def test_a_quotation_stands_in_its_passage_and_names_it(shop: Desk) -> None:
     _quoting(shop)
 
