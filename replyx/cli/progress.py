@@ -40,7 +40,10 @@ class Bars:
             rate = done / max(time.monotonic() - start, 0.001)
             stage = choose(*_STAGES.get(at.stage, (at.stage, at.stage)))
             unit = choose("фрагм.", "chunks") if at.chunks else choose("стр.", "pages")
-            detail = f"{stage} {done}/{total} {unit} · {rate:.0f}/s" if total else stage
+            second = choose("с", "s")
+            detail = f"{stage} {done}/{total} {unit} · {rate:.0f}/{second}" if total else stage
+            if at.chunks and at.pages:
+                detail += f" · {at.pages} {choose('стр.', 'pages')}"
             if at.stage == "done":
                 done = total = max(total, 1)
             self._progress.update(task, completed=done, total=total or None, detail=detail)
