@@ -53,9 +53,11 @@ def upgrade(
     def told(step: str) -> None:
         if step == "start":
             give_to_owner(config.data_dir)
-        hint(*(f"{words} …" for words in _STEPS[step]))
+        if plan.units or step not in ("stop", "start"):
+            hint(*(f"{words} …" for words in _STEPS[step]))
 
     config = ctx.obj.load()
+    _require_installed(config)
     checks = _checks(config)
     if has_fault(checks):
         print_findings(checks, as_json=as_json)
@@ -84,6 +86,21 @@ def upgrade(
         print_json({"needed": True, "done": True, **_as_json(plan), "backup": done.backup, "resumed": done.resumed})
     else:
         _say_done(done)
+
+
+def _require_installed(config: Config) -> None:
+    """Looking for a database must not make one.
+
+    Raises:
+        ConfigError: there is none yet.
+    """
+    from replyx.errors import ConfigError
+
+    if not config.data_dir.exists():
+        raise ConfigError(
+            f"Нечего обновлять: нет {config.data_dir}. Начните с: replyx init; или укажите --config, --data-dir",
+            f"Nothing to upgrade: no {config.data_dir}. Begin with: replyx init; or give --config, --data-dir",
+        )
 
 
 def _checks(config: Config) -> list[Finding]:

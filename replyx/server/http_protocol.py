@@ -1,8 +1,9 @@
-"""uvicorn's HTTP protocol, with bounds of a request's head, and the contract's form where it is no HTTP."""
+"""uvicorn's HTTP protocol: bounds of a request's head, the contract's form of no HTTP, an end that loses no request."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -16,12 +17,15 @@ MOST_HEAD_BYTES = 65_536
 #: Seconds from the first byte of a connection or a request to the end of its head.
 HEAD_SECONDS = 30.0
 
+#: Seconds that an accepted connection has for its first request once the server ends: it may be on its way.
+LAST_CALL_SECONDS = 2.0
+
 
 _NO_HTTP = ("Запрос не разобрать: это не HTTP", "The request cannot be read: it is no HTTP")
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """Ends connections whose head is endless or never comes."""
+    """Ends connections whose head is endless or never comes, and none that is about to ask when the server ends."""
 
     _head_bytes = 0
     _in_head = True
@@ -66,6 +70,22 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         lines += [f"{name}: {value}".encode() for name, value in headers.items()]
         self.transport.write(b"\r\n".join([b"HTTP/1.1 400 Bad Request", *lines, b"", bytes(answer.body)]))
         self.transport.close()
+
+    def shutdown(self) -> None:
+        if self.cycle is None:
+            self.loop.call_later(LAST_CALL_SECONDS, self._end_of_last_call)
+        else:
+            super().shutdown()
+
+    def _end_of_last_call(self) -> None:
+        if self.transport.is_closing():
+            return
+        now: Any = self.transport.get_protocol()
+        if now is self:
+            super().shutdown()
+        else:
+            # It has become a socket, which nobody else has told that the server ends.
+            now.shutdown()
 
     def _await_head(self) -> None:
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._give_up)

@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import httpx2
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import connect
 
 _ORIGIN = {"Origin": "https://shop.example"}
@@ -35,7 +35,7 @@ class Customer:
         self.errors: list[str] = []
         self.asked: list[str] = []
         self.slowest = 0.0
-        self._last_seq = self._asked_at = 0
+        self._last_seq = self._asked_at = self._count = 0
         session = self._request("POST", "/api/widget/sessions", {"X-Site-Token": site_token}, {"locale": "ru"})
         self._key, self._token = session["dialog_key"], session["visitor_token"]
         self._messages = f"/api/widget/dialogs/{self._key}/messages"
@@ -44,32 +44,39 @@ class Customer:
         """Ask until `stop`."""
         while not stop.is_set():
             for ask in (self._ask_over_rest, self._ask_over_socket):
-                text = f"Вопрос {self.number}-{len(self.asked)}"
+                self._count += 1
+                text = f"Вопрос {self.number}-{self._count}"
                 began = time.monotonic()
                 try:
                     ask(text)
                     self.asked.append(text)
-                except (httpx2.HTTPError, OSError, TimeoutError, AssertionError, ConnectionClosed) as error:
+                except (httpx2.HTTPError, OSError, TimeoutError, AssertionError, WebSocketException) as error:
                     self.errors.append(f"{ask.__name__}: {type(error).__name__}: {error}"[:300])
                 self.slowest = max(self.slowest, time.monotonic() - began)
             time.sleep(random.uniform(0.05, 0.2))
 
-    def unanswered_and_doubled(self) -> tuple[int, int]:
-        """Of what was asked, what has no answer, and what was stored or answered more than once."""
-        rows = self._request("GET", f"{self._messages}?after_seq=0")["messages"]
+    def lost_and_doubled(self) -> tuple[int, int]:
+        """What was answered to us and is not stored, and a last word without an answer; what is there twice."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            rows = self._request("GET", f"{self._messages}?after_seq=0")["messages"]
+            # Questions that came in a burst have one answer, so it is the last one that tells.
+            is_open = bool(rows) and rows[-1]["sender"] == "user"
+            if not is_open or time.monotonic() > deadline:
+                break
+            time.sleep(0.5)
         texts = [row["text"] for row in rows if row["sender"] == "user"]
         answers = [row for row in rows if row["sender"] == "assistant"]
-        doubled = len(texts) - len(set(texts)) + max(0, len(answers) - len(texts))
-        lost = len(set(self.asked) - set(texts)) + max(0, len(texts) - len(answers))
-        return lost, doubled
+        lost = len(set(self.asked) - set(texts)) + is_open
+        return lost, len(texts) - len(set(texts)) + max(0, len(answers) - len(texts))
 
     def _ask_over_rest(self, text: str) -> None:
-        body = {"text": text, "client_msg_id": f"r-{len(self.asked)}"}
+        body = {"text": text, "client_msg_id": f"m-{self._count}"}
         asked = self._request("POST", self._messages, {}, body)
         self._wait(lambda: self._request("GET", f"{self._messages}?after_seq={asked['seq']}")["messages"], text)
 
     def _ask_over_socket(self, text: str) -> None:
-        frame = {"type": "send_message", "text": text, "client_msg_id": f"s-{len(self.asked)}"}
+        frame = {"type": "send_message", "text": text, "client_msg_id": f"m-{self._count}"}
         deadline, self._asked_at = time.monotonic() + _PATIENCE, 0
         while time.monotonic() < deadline:
             try:
@@ -139,7 +146,7 @@ def main(url: str, site_token: str, count: int, certificate: str | None) -> None
     stop.set()
     for thread in threads:
         thread.join()
-    checked = [customer.unanswered_and_doubled() for customer in customers]
+    checked = [customer.lost_and_doubled() for customer in customers]
     result = {
         "asked": sum(len(customer.asked) for customer in customers),
         "errors": [error for customer in customers for error in customer.errors],

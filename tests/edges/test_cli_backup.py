@@ -115,3 +115,17 @@ def test_sqlite_moves_to_postgresql_and_answers_from_there(shop: Box, empty_post
     assert (rows["users"], rows["documents"]) == (1, 1)
     assert "14 days" in _json(shop, "ask", "1", _QUESTION)["text"]
     assert _json(shop, "db", "check")["ok"] is True
+
+
+def test_an_upgrade_of_what_fits_changes_nothing_and_one_of_nothing_makes_nothing(shop: Box, tmp_path: Path) -> None:
+    left = sorted(path.name for path in shop.data_dir.iterdir())
+    planned = _json(shop, "upgrade", "--dry-run")
+    done = _json(shop, "upgrade")
+
+    with open_box(tmp_path / "empty") as empty:
+        refused = empty.run("upgrade")
+        assert not empty.data_dir.exists()
+
+    assert (planned["needed"], done["needed"], planned["migrations"]) == (False, False, [])
+    assert sorted(path.name for path in shop.data_dir.iterdir()) == left
+    assert (refused.code, "replyx init" in refused.err) == (ExitCode.EXIT_CONFIG, True)

@@ -23,9 +23,9 @@ held = socket.create_server(("127.0.0.1", 0))
 print("port", held.getsockname()[1], flush=True)
 shim = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.set_inheritable(3, True);" \\
     "os.environ |= {'LISTEN_FDS': '1', 'LISTEN_PID': str(os.getpid())};" \\
-    "os.execv(sys.executable, [sys.executable, '-m', 'replyx', 'server'])"
+    "os.execv(sys.executable, [sys.executable, '-m', 'replyx', sys.argv[2]])"
 while True:
-    child = subprocess.Popen([sys.executable, "-c", shim, str(held.fileno())], pass_fds=[held.fileno()])
+    child = subprocess.Popen([sys.executable, "-c", shim, str(held.fileno()), sys.argv[1]], pass_fds=[held.fileno()])
     print("server", child.pid, flush=True)
     child.wait()
 """
@@ -57,9 +57,11 @@ def test_it_is_told_of_readiness_life_and_the_end(box: Box, listener: socket.soc
     _hear(listener, "STOPPING=1")
 
 
-def test_who_calls_while_the_server_restarts_waits_and_is_not_refused(box: Box, redis_url: str) -> None:
+@pytest.mark.parametrize("command", ["server", "up"])
+def test_who_calls_while_the_server_restarts_waits_and_is_not_refused(box: Box, redis_url: str, command: str) -> None:
     assert box.run("init", "--yes").code == 0
-    systemd = box.start_python("-c", _SYSTEMD, REPLYX_REDIS__URL=redis_url)
+    several = {"REPLYX_REDIS__URL": redis_url} if command == "server" else {}
+    systemd = box.start_python("-c", _SYSTEMD, command, **several)
     url = f"http://127.0.0.1:{systemd.wait_for_line(r'^port (.*)$')[1]}/healthz"
 
     # Nobody listens yet but systemd.
@@ -70,6 +72,29 @@ def test_who_calls_while_the_server_restarts_waits_and_is_not_refused(box: Box, 
     assert answers == [200] * 20
     wait_until(lambda: systemd.out.count("server ") == 2, 30, "the server did not restart")
     assert httpx2.get(url, timeout=60).status_code == 200
+
+
+def test_a_request_on_its_way_when_the_server_ends_is_answered(box: Box) -> None:
+    running = box.start("up", "--port", "0")
+    address = ("127.0.0.1", int(running.wait_for_line(r"^ready http://127.0.0.1:(\d+)")[1]))
+    with socket.create_connection(address, 30) as early:
+        # Whoever came later was answered, so this one was accepted.
+        assert httpx2.get(f"http://127.0.0.1:{address[1]}/healthz", timeout=60).status_code == 200
+        running.signal(signal.SIGTERM)
+        wait_until(lambda: _is_refused(address), 30, "the server still listens")
+        early.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = early.recv(100)
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert running.wait().code == 0
+
+
+def _is_refused(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, 5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 @pytest.mark.parametrize("environment", [{}, {"REPLYX_REDIS__URL": "redis://127.0.0.1:1/0"}], ids=["one", "several"])
