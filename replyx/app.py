@@ -27,6 +27,7 @@ from replyx.config.settings import Config
 from replyx.dialogs.answering import Answering
 from replyx.dialogs.arrivals import Arrivals
 from replyx.dialogs.attachments import Attachments
+from replyx.dialogs.bot_states import BotStates
 from replyx.dialogs.census import Census
 from replyx.dialogs.channels import Conversations
 from replyx.dialogs.chats import Chats
@@ -40,6 +41,7 @@ from replyx.dialogs.handoff import Handoffs
 from replyx.dialogs.inbox import Inbox
 from replyx.dialogs.postbox import Postbox
 from replyx.dialogs.sessions import Sessions
+from replyx.dialogs.taking import Taking
 from replyx.dialogs.tenant import Tenants
 from replyx.dialogs.topics import Topics
 from replyx.dialogs.updates import Updates
@@ -93,12 +95,14 @@ class App:
     engines: Engines
     assistants: Assistants
     bots: Bots
+    bot_states: BotStates
     knowledge: Knowledge
     dialogs: Dialogs
     sessions: Sessions
     arrivals: Arrivals
     attachments: Attachments
     updates: Updates
+    taking: Taking
     inbox: Inbox
     conversations: Conversations
     handoffs: Handoffs
@@ -187,7 +191,7 @@ def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bo
 
 
 def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple[bytes, ...]) -> App:
-    bus, spans = _bus(config), Spans(config)
+    bus, spans, beats = _bus(config), Spans(config), Beats(db, time)
     queue, tokens = DramatiqQueue(broker := make_broker(config)), Tokens(db, bus, time, *keys)
     box, outbox = SecretBox(*keys, refresh=lambda: load_master_keys(config)), Outbox(db, bus)
     accounts, ledger = Accounts(db, bus, time, tokens, config, box), Ledger(db, time, config)
@@ -196,10 +200,8 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
     writing = Writing(db, outbox, queue, ledger, time, plugins, Postbox(db, bus))
     handoffs, top_ups = Handoffs(db, outbox, writing, time), TopUps(db, ledger, time, config, plugins)
     assistants = Assistants(db, bus, time, box, config, engines.check_model, engines.default_model)
-    dialogs, drafting = Dialogs(db, bus, outbox, writing, time), Drafting(knowledge, engines, config)
     sessions, inbox = Sessions(db, tokens, time, config), Inbox(db, writing, handoffs, config)
-    conversations = Conversations(db, assistants, sessions, inbox)
-    plugins.open_channels(conversations.door)
+    plugins.open_channels((conversations := Conversations(db, assistants, sessions, inbox)).door)
     return App(
         config=config,
         clock=time,
@@ -208,7 +210,7 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
         broker=broker,
         queue=queue,
         limiter=RedisLimiter(config.redis.url, time) if config.redis.url else MemoryLimiter(time),
-        beats=Beats(db, time),
+        beats=beats,
         tokens=tokens,
         outbox=outbox,
         accounts=accounts,
@@ -219,16 +221,19 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
         ai_tokens=ai_tokens,
         engines=engines,
         assistants=assistants,
-        bots=Bots(db, box, bus, time, config),
+        bots=(bots := Bots(db, box, bus, time, config)),
+        bot_states=BotStates(db, bots, beats),
         knowledge=knowledge,
-        dialogs=dialogs,
+        dialogs=(dialogs := Dialogs(db, bus, outbox, writing, time)),
         sessions=sessions,
-        arrivals=Arrivals(db, sessions),
+        arrivals=(arrivals := Arrivals(db, sessions)),
         attachments=Attachments(db, time, config, plugins),
-        updates=Updates(db, bus),
+        updates=(updates := Updates(db, bus)),
+        taking=Taking(db, arrivals, inbox, updates),
         inbox=inbox,
         conversations=conversations,
         handoffs=handoffs,
+        completions=Completions(db, drafting := Drafting(knowledge, engines, config), ledger, time, config, spans),
         answering=Answering(db, bus, stream, queue, writing, handoffs, drafting, ledger, time, config, figures, spans),
         evaluation=Evaluation(db, knowledge, engines),
         deliveries=Deliveries(db, outbox, writing, time, config),
@@ -244,7 +249,6 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
         idempotency=IdempotencyKeys(db, box),
         sealed=Sealed(db, time, config),
         api_keys=ApiKeys(db, time),
-        completions=Completions(db, drafting, ledger, time, config, spans),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from replyx.assistants.fields import checked_fields, is_telegram_token
 from replyx.assistants.origins import origin_is_allowed
+from replyx.assistants.telegram_ways import TelegramWays
 from replyx.assistants.views import AssistantView
 from replyx.clock import Clock
 from replyx.config.settings import Config
@@ -24,6 +25,7 @@ from replyx.errors import (
 )
 from replyx.events.bus import Bus
 from replyx.events.catalogue import CONTROL
+from replyx.security.outgoing import OutgoingUrls
 from replyx.security.secretbox import SecretBox, is_masked, mask
 from replyx.storage.accounts import User
 from replyx.storage.assistants import Assistant
@@ -32,7 +34,10 @@ from replyx.storage.row_counts import kept_count
 from replyx.types import SYSTEM, Actor, Json, Role
 
 #: Columns whose change listeners must hear of at once: who may be let in, and by what.
-_GATES = ("is_active", "allowed_domains", "site_token", "telegram_token_hash", "telegram_api_base", "telegram_proxy")
+_GATES = (
+    *("is_active", "allowed_domains", "site_token", "telegram_token_hash"),
+    *("telegram_api_base", "telegram_api_base_trusted", "telegram_proxy", "telegram_proxy_trusted"),
+)
 
 _BOT_COLUMNS = ("telegram_token", "telegram_token_masked", "telegram_token_hash", "telegram_bot_username")
 
@@ -53,6 +58,7 @@ class Assistants:
         """`check_model` raises ValidationFailed on a model that nobody offers, `default_model` names one that works."""
         self._db, self._bus, self._clock, self._box, self._config = db, bus, clock, box, config
         self._check_model, self._default_model = check_model, default_model
+        self._ways = TelegramWays(box, OutgoingUrls(config.outgoing.allow))
 
     def create(
         self,
@@ -75,6 +81,8 @@ class Assistants:
         answer_threshold: float | None = None,
         clarify_threshold: float | None = None,
         telegram_group_id: int | None = None,
+        telegram_api_base: str | None = None,
+        telegram_proxy: str | None = None,
     ) -> AssistantView:
         """A new assistant of the actor. `price` is kopecks a message; no `ai_model` takes the one that works.
 
@@ -105,8 +113,12 @@ class Assistants:
             "answer_threshold": answer_threshold,
             "clarify_threshold": clarify_threshold,
             "telegram_group_id": telegram_group_id,
+            "telegram_api_base": telegram_api_base,
+            "telegram_proxy": telegram_proxy,
         }
-        columns = self._columns(self._with_model(checked_fields(given), None), None)
+        fields = self._with_model(checked_fields(given), None)
+        self._ways.check(fields)
+        columns = self._columns(fields, None, actor)
         with self._one_bot_each():
             row = Assistant.create(user=actor.user_id, created_at=self._clock.now(), **columns)
             return AssistantView.of(row)
@@ -131,15 +143,18 @@ class Assistants:
     def update(self, actor: Actor, assistant_id: int, changes: Mapping[str, Any]) -> AssistantView:
         """Change what `changes` names, as in `create` and `is_active`; `price` in kopecks.
 
-        A masked `telegram_bot_token` changes nothing, null or an empty one disconnects the bot.
+        A masked `telegram_bot_token` or `telegram_proxy` changes nothing, null or an empty one disconnects the bot,
+        or leaves the proxy out. The command line may set any address, a tenant none that leads inside.
 
         Raises:
             NotFound: as in `get`. ValidationFailed, InvalidTelegramToken, BotAlreadyExists: as in `create`.
         """
         fields = self._with_model(checked_fields(changes), self.get(actor, assistant_id).ai_model)
+        if actor.role is not Role.SYSTEM:
+            self._ways.check(fields)
         with self._one_bot_each():
             row = _access(actor, assistant_id, self._db)
-            columns = {k: v for k, v in self._columns(fields, row).items() if v != getattr(row, k)}
+            columns = {k: v for k, v in self._columns(fields, row, actor).items() if v != getattr(row, k)}
             if columns:
                 self._write(row.id, columns)
             return AssistantView.of(_access(actor, assistant_id))
@@ -242,9 +257,10 @@ class Assistants:
         self._check_model(model)
         return {**fields, "ai_model": model}
 
-    def _columns(self, fields: Json, row: Assistant | None) -> Json:
-        """Fields as columns: the bot's token sealed, the site token made or taken away."""
+    def _columns(self, fields: Json, row: Assistant | None, actor: Actor) -> Json:
+        """Fields as columns: the bot's token and proxy sealed, the site token made or taken away."""
         columns = dict(fields)
+        columns |= self._ways.columns(columns, row, is_trusted=actor.role is Role.SYSTEM)
         if "telegram_bot_token" in columns:
             columns |= self._bot_columns(columns.pop("telegram_bot_token"), row)
         if "website_integration" in columns:

@@ -20,7 +20,7 @@ from replyx.storage.accounts import User
 from replyx.storage.assistants import Assistant
 from replyx.storage.database import Database
 from replyx.storage.telegram import TelegramBot
-from replyx.types import Actor, Json, Role
+from replyx.types import Actor, Role
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,29 @@ _RENEW_BELOW = 7_000
 
 #: States of a bot. The first two are well.
 STARTING, RUNNING, CONFLICT, UNREACHABLE, REFUSED_STATE = "starting", "running", "conflict", "unreachable", "refused"
+
+#: Its state where no process has it now; never stored.
+WAITING = "waiting"
+
+
+_MEANINGS = {
+    WAITING: (
+        "Ни один процесс сейчас не ведёт этого бота. Нужен replyx up или replyx bots.",
+        "No process runs this bot now. `replyx up` or `replyx bots` is needed.",
+    ),
+    CONFLICT: (
+        "Этого бота опрашивает ещё одна программа с тем же токеном. Остановите её или задайте новый токен.",
+        "Another program polls this bot with the same token. Stop it, or set a new token.",
+    ),
+    UNREACHABLE: (
+        "Telegram недоступен. Сообщения не пропадут. Если сеть блокирует Telegram, задайте прокси или свой Bot API.",
+        "Telegram cannot be reached. No message is lost. Where a network blocks Telegram, set a proxy or a Bot API.",
+    ),
+    REFUSED_STATE: (
+        "Telegram не принимает токен, бот остановлен: токен отозван или бот удалён. Задайте новый токен.",
+        "Telegram refuses the token, and the bot rests: it was revoked, or the bot was deleted. Set a new token.",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -62,13 +85,21 @@ class BotView:
     state: str
     #: Seconds since it is so.
     seconds: float
+    #: What Telegram said.
     detail: str | None
-    is_held: bool
+    #: Who runs it now, as `tasks.holders` names processes; None: nobody.
+    holder: str | None
+    #: Seconds since its last update came; None: none has.
+    last_update: float | None
 
-    def as_json(self) -> Json:
-        """For `replyx bots status`; a refused one carries the contract's code."""
-        row = {**vars(self), "seconds": round(self.seconds, 1)}
-        return {**row, "code": "BOT_STARTUP_FAILED"} if self.state in (REFUSED_STATE, UNREACHABLE) else row
+    @property
+    def is_held(self) -> bool:
+        return self.holder is not None
+
+    def message(self, language: str) -> str | None:
+        """What its state means and what to do about it, in `language`; None where it is well."""
+        words = _MEANINGS.get(self.state)
+        return None if words is None else words[language == "en"]
 
 
 class Bots:
@@ -121,14 +152,14 @@ class Bots:
             same = (Assistant.id == spec.assistant_id) & (Assistant.telegram_token_hash == spec.token_hash)
             Assistant.update(telegram_bot_username=username[:64]).where(same).execute()
 
-    def refuse(self, holder: str, spec: BotSpec) -> None:
+    def refuse(self, holder: str, spec: BotSpec, why: str) -> None:
         """Telegram refuses the token: it is not tried again until it is changed; the owner sees it in the audit log."""
         with self._db.transaction():
             theirs = (TelegramBot.holder == holder) & (TelegramBot.assistant == spec.assistant_id)
             changes = {
                 "state": REFUSED_STATE,
                 "state_since": self._db.now_ms(),
-                "detail": "Telegram refuses the token: it was revoked, or the bot was deleted. Set a new one.",
+                "detail": why[:300],
                 "refused_hash": spec.token_hash,
             }
             if TelegramBot.update(**changes).where(theirs).execute():
@@ -165,10 +196,10 @@ class Bots:
             return int(self._box.open(row.telegram_token).partition(":")[0])
 
     def statuses(self, actor: Actor, assistant_id: int | None = None) -> list[BotView]:
-        """How the bots are that `actor` may know of: its own; all of them for the command line and administrators."""
+        """How the bots are that `actor` may know of: its own; all of them for the command line."""
         with self._db.connection():
             query = self._configured()
-            if actor.role not in (Role.SYSTEM, Role.ADMIN):
+            if actor.role is not Role.SYSTEM:
                 query = query.where(Assistant.user == actor.user_id)
             if assistant_id is not None:
                 query = query.where(Assistant.id == assistant_id)
@@ -185,6 +216,7 @@ class Bots:
                 bot.state.alias("state"),
                 bot.detail.alias("detail"),
                 bot.refused_hash.alias("refused_hash"),
+                (now - bot.last_update_at).alias("last_update"),
                 (bot.lease_until - now).alias("left"),
                 (now - bot.state_since).alias("age"),
             )
@@ -226,15 +258,19 @@ class Bots:
 
     def _spec(self, row: Any) -> BotSpec:
         settings, own_base = self._config.bots, row.telegram_api_base
-        # What the appliance's own proxy can reach is not for tenants' addresses.
         proxy = self._box.open(row.telegram_proxy) if row.telegram_proxy else ("" if own_base else settings.proxy)
+        is_guarded = bool(own_base) and not row.telegram_api_base_trusted
+        if row.telegram_proxy:
+            # What the appliance's own proxy can reach is not for tenants' addresses.
+            proxy = "" if is_guarded and row.telegram_proxy_trusted else proxy
+            is_guarded = is_guarded if not proxy else not row.telegram_proxy_trusted
         return BotSpec(
             assistant_id=row.id,
             token=self._box.open(row.telegram_token),
             token_hash=row.telegram_token_hash,
             api_base=own_base or settings.api_base,
             proxy=proxy,
-            is_guarded=bool(own_base or row.telegram_proxy),
+            is_guarded=is_guarded,
         )
 
     def _tell(self, assistant_id: int, state: str) -> None:
@@ -242,13 +278,25 @@ class Bots:
         self._db.after_commit(lambda: self._bus.publish(CONTROL, news))
 
 
+def _state(row: Any) -> str:
+    """The bot's state; what was said of another token, or by a process that is gone, is not so any more."""
+    is_refused = row.refused_hash is not None and row.refused_hash == row.telegram_token_hash
+    if is_refused:
+        return REFUSED_STATE
+    is_held = row.holder is not None and (row.left or 0) > 0
+    if not is_held or not row.state:
+        return WAITING
+    return STARTING if row.state == REFUSED_STATE else str(row.state)
+
+
 def _view(row: Any) -> BotView:
     return BotView(
         assistant_id=row.id,
         assistant_name=row.name,
         username=row.telegram_bot_username,
-        state=row.state or STARTING,
+        state=_state(row),
         seconds=max(0, row.age or 0) / 1000 if row.state else 0.0,
         detail=row.detail,
-        is_held=bool(row.holder) and (row.left or 0) > 0,
+        holder=row.holder if (row.left or 0) > 0 else None,
+        last_update=None if row.last_update is None else max(0, row.last_update) / 1000,
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from replyx.assistants.origins import normalize_domains
+from replyx.assistants.telegram_ways import api_base_field, proxy_field
 from replyx.billing.money import MOST_KOPECKS
 from replyx.errors import FieldIssue, ValidationFailed
 from replyx.security.text import many_lines, one_line
@@ -167,4 +168,6 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "answer_threshold": _threshold,
     "clarify_threshold": _threshold,
     "telegram_group_id": _group,
+    "telegram_api_base": api_base_field,
+    "telegram_proxy": proxy_field,
 }

@@ -42,6 +42,9 @@ class AssistantView:
     clarify_threshold: float | None
     #: The operators' group in Telegram.
     telegram_group_id: int | None
+    #: The bot's own way to Telegram; None: the settings'. The proxy's password is hidden.
+    telegram_api_base: str | None
+    telegram_proxy: str | None
     created_at: datetime
 
     @classmethod
@@ -70,6 +73,8 @@ class AssistantView:
             answer_threshold=row.answer_threshold,
             clarify_threshold=row.clarify_threshold,
             telegram_group_id=row.telegram_group_id,
+            telegram_api_base=row.telegram_api_base,
+            telegram_proxy=row.telegram_proxy_masked,
             created_at=row.created_at,
         )
 
@@ -98,6 +103,8 @@ class AssistantView:
             "answer_threshold": self.answer_threshold,
             "clarify_threshold": self.clarify_threshold,
             "telegram_group_id": self.telegram_group_id,
+            "telegram_api_base": self.telegram_api_base,
+            "telegram_proxy": self.telegram_proxy,
         }
 
 

@@ -123,6 +123,9 @@ class Manager:
         for assistant_id, spec in wanted.items():
             if assistant_id not in self._bots and assistant_id not in over:
                 self._bots[assistant_id] = _Kept(self._app, self._holder, spec, self._sessions, self._wakes)
+        if over:
+            # Including those that begin anew in the next turn.
+            await self._sessions.keep({_route(spec) for spec in wanted.values()})
 
     async def _end(self, assistant_ids: list[int]) -> None:
         """Stop bots, and only then give back their leases."""
@@ -221,8 +224,7 @@ class _Kept:
 
     def _made(self) -> RunningBot:
         """Raises AddressRefused, FetchFailed: the tenant's address may not be called."""
-        spec = self.spec
-        route = Route(spec.api_base, spec.proxy, spec.is_guarded)
+        spec, route = self.spec, _route(self.spec)
         polling = self._sessions.of(route, "poll")
         api = Bot(spec.token, session=self._sessions.of(route, "send"))
         return RunningBot(spec, self._holder, polling, api, Bot(spec.token, session=polling))
@@ -232,13 +234,17 @@ class _Kept:
         app = self._app
         try:
             if isinstance(error, TokenRefused | TelegramUnauthorizedError):
-                await app.call(app.bots.refuse, self._holder, self.spec)
+                await app.call(app.bots.refuse, self._holder, self.spec, str(error))
                 return True
             if isinstance(error, ReplyXError):
                 await app.call(app.bots.note, self._holder, self.spec.assistant_id, UNREACHABLE, str(error))
         except ReplyXError:
             logger.warning("the trouble of a bot could not be noted", extra={"assistant_id": self.spec.assistant_id})
         return False
+
+
+def _route(spec: BotSpec) -> Route:
+    return Route(spec.api_base, spec.proxy, spec.is_guarded)
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -26,15 +26,15 @@ def configured_bots(app: App) -> int:
     return app.assistants.count_bots()
 
 
-def run_bots(app: App, stop: threading.Event) -> None:
-    """Run until `stop` is set. A database that goes away is waited for.
+def run_bots(app: App, stop: threading.Event, *, channels: bool = True) -> None:
+    """Run until `stop` is set, with the channels of plugins or without. A database that goes away is waited for.
 
     What runs bots is loaded when there is the first one: it takes seconds, and memory that others do not need.
     """
     if app.config.is_embedded and app.db.is_sqlite:
         # There is no other manager: what is held was held by one that is gone.
         app.bots.take_back()
-    without, channels = _WithoutBots(app), ChannelThreads(app, stop)
+    without, threads = _WithoutBots(app), ChannelThreads(app, stop) if channels else None
     while not stop.is_set() and not without.turn():
         stop.wait(LOOK_SECONDS)
     if not stop.is_set():
@@ -46,7 +46,8 @@ def run_bots(app: App, stop: threading.Event) -> None:
             loading.join(LOOK_SECONDS)
     if not stop.is_set():
         asyncio.run(_manage(app, stop))
-    channels.join()
+    if threads is not None:
+        threads.join()
     without.sign_off()
 
 

@@ -74,6 +74,25 @@ TelegramGroup = Annotated[
         show_default=False,
     ),
 ]
+TelegramApiBase = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="The bot's own Bot API server; `default`: bots.api_base.", show_default=False),
+]
+TelegramProxy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="socks5://host:port or http://host:port, without a password; `default`: bots.proxy.",
+        show_default=False,
+    ),
+]
+TelegramProxyStdin = Annotated[
+    bool,
+    typer.Option(
+        "--telegram-proxy-stdin",
+        help="Read the proxy's URL, with its password, from the next line of standard input.",
+    ),
+]
 
 
 @app.command()
@@ -190,6 +209,9 @@ def set_fields(
     ] = None,
     telegram_token_stdin: TelegramStdin = False,
     telegram_group: TelegramGroup = None,
+    telegram_api_base: TelegramApiBase = None,
+    telegram_proxy: TelegramProxy = None,
+    telegram_proxy_stdin: TelegramProxyStdin = False,
     as_json: AsJson = False,
 ) -> None:
     """Change an assistant; what is not given stays as it is."""
@@ -212,6 +234,8 @@ def set_fields(
         is_active=active,
         telegram_bot_token=_ask_token() if telegram_token_stdin else None,
         telegram_group_id=telegram_group,
+        telegram_api_base=telegram_api_base,
+        telegram_proxy=_ask_proxy() if telegram_proxy_stdin else _open_proxy(telegram_proxy),
     )
     with ctx.obj.app() as services:
         found = find_assistant(services, assistant)
@@ -255,6 +279,9 @@ def _fields(**values: Any) -> dict[str, Any]:
             fields[name] = None if fields[name] == "default" else _number(fields[name], option)
     if "telegram_group_id" in fields:
         fields["telegram_group_id"] = _group(fields["telegram_group_id"])
+    for name in ("telegram_api_base", "telegram_proxy"):
+        if fields.get(name) == "default":
+            fields[name] = None
     return fields
 
 
@@ -286,6 +313,26 @@ def _ask_token() -> str:
     return ask_secret("Токен бота", "Bot token", from_stdin=True, flag="--telegram-token-stdin")
 
 
+def _ask_proxy() -> str:
+    from replyx.cli.asking import ask_secret
+
+    return ask_secret("Прокси", "Proxy", from_stdin=True, flag="--telegram-proxy-stdin")
+
+
+def _open_proxy(proxy: str | None) -> str | None:
+    """A proxy from the command line, which everybody on the machine can read."""
+    from replyx.assistants.telegram_ways import has_password
+    from replyx.cli.language import choose
+
+    if proxy is not None and has_password(proxy):
+        wanted = choose(
+            "Пароль прокси виден всем на этой машине: передайте адрес через --telegram-proxy-stdin.",
+            "Everybody on this machine could read the proxy's password: use --telegram-proxy-stdin.",
+        )
+        raise typer.BadParameter(wanted, param_hint="--telegram-proxy")
+    return proxy
+
+
 def _address(services: App) -> str:
     """How the appliance is reached: as it is set, else as the server that runs says, else as it would be."""
     server = services.config.server
@@ -310,6 +357,8 @@ def _show(view: AssistantView, address: str, *, as_json: bool) -> None:
         (choose("домены", "domains"), view.allowed_domains),
         ("telegram", view.telegram_bot_token),
         (choose("группа операторов", "operators' group"), view.telegram_group_id),
+        (choose("адрес Bot API", "Bot API"), view.telegram_api_base),
+        (choose("прокси", "proxy"), view.telegram_proxy),
         (choose("цена, ₽", "price, RUB"), default if view.price is None else roubles(view.price)),
         (choose("порог ответа", "threshold"), default if view.answer_threshold is None else view.answer_threshold),
         (

@@ -47,6 +47,8 @@ def status(
     _print(found)
     if not any(process["alive"] for process in found["processes"]):
         hint("Ничего не запущено. Запустите: replyx up", "Nothing runs. Start it: replyx up")
+    if found["bot_states"].keys() - {"starting", "running"}:
+        hint("Что с ботами: replyx bots status", "What is wrong with the bots: replyx bots status")
 
 
 def _collected(services: App) -> dict[str, Any]:
@@ -58,6 +60,7 @@ def _collected(services: App) -> dict[str, Any]:
         "processes": [beat.as_json() for beat in services.beats.list()],
         "queue": {"depth": depth, "oldest_seconds": round(oldest, 1)},
         "bots": services.assistants.count_bots(),
+        "bot_states": services.bot_states.counts(),
         "deliveries": services.deliveries.counts(),
         "ai_keys": services.census.ai_keys(),
         "counts": {
@@ -68,6 +71,12 @@ def _collected(services: App) -> dict[str, Any]:
             "handoffs": services.dialogs.list_for(SYSTEM, DialogFilter(handoff_status="requested", limit=1))[1],
         },
     }
+
+
+def _bots(found: dict[str, Any]) -> str:
+    """`3 (2 running, 1 refused)`."""
+    states = ", ".join(f"{count} {state}" for state, count in sorted(found["bot_states"].items()))
+    return f"{found['bots']} ({states})" if states else str(found["bots"])
 
 
 def _watch(look: Callable[[], dict[str, Any]], every: float, *, as_json: bool) -> None:
@@ -142,7 +151,7 @@ def _figures(found: dict[str, Any]) -> list[tuple[str, object]]:
         (choose("ждут оператора", "wait for a person"), counts["handoffs"]),
         (choose("доставки", "deliveries"), _states(found["deliveries"])),
         (choose("ключи ИИ", "AI keys"), _states(found["ai_keys"])),
-        (choose("ботов", "bots"), found["bots"]),
+        (choose("ботов", "bots"), _bots(found)),
         (choose("пользователей", "users"), counts["users"]),
         (choose("ассистентов", "assistants"), counts["assistants"]),
         (choose("документов", "documents"), counts["documents"]),

@@ -185,6 +185,9 @@ class BotsSettings:
         "How updates come: `polling` works in any network, `webhook` needs `server.public_url` with https.",
         choices=("polling", "webhook"),
     )
+    processes: int = setting(
+        1, "Processes that `replyx bots` starts; they share the bots. `replyx up` is one process.", low=1, high=64
+    )
     max_file_bytes: int = setting(20_971_520, "Largest file of a customer that is kept, in bytes.", low=0)
     max_files_per_day: int = setting(50, "Files that are kept of one chat in a day; 0: none.", low=0)
     stream: str = setting(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from replyx.assistants.views import AssistantView
 from replyx.dialogs.sessions import Sessions
@@ -11,7 +13,26 @@ from replyx.errors import NotFound
 from replyx.storage.assistants import Assistant
 from replyx.storage.database import Database
 from replyx.storage.dialogs import Dialog, Message
+from replyx.storage.prepared import Prepared, Slot
 from replyx.types import Channel, Contact, Handoff
+
+
+def _door(in_topic: Callable[[], Any]) -> Prepared[Any]:
+    def read() -> Any:
+        here = (Dialog.assistant == Slot("assistant")) & (Dialog.telegram_chat_id == Slot("chat"))
+        return Dialog.select().where(here & in_topic()).order_by(Dialog.id.desc()).limit(1)
+
+    return Prepared(read)
+
+
+_CHAT = _door(lambda: Dialog.telegram_thread_id.is_null())
+_TOPIC = _door(lambda: Dialog.telegram_thread_id == Slot("thread"))
+
+#: The statement that reads an assistant, and the one that also locks it.
+_ASSISTANT = (
+    Prepared(lambda: Assistant.select().where(Assistant.id == Slot("assistant")).limit(1)),
+    Prepared(lambda: Assistant.select().where(Assistant.id == Slot("assistant")).limit(1).for_update()),
+)
 
 
 @dataclass(frozen=True)
@@ -42,9 +63,8 @@ class Arrivals:
         with self._db.connection():
             known = self._find(assistant_id, chat_id, thread_id)
         with self._db.transaction():
-            query = Assistant.select().where(Assistant.id == assistant_id)
             # Newcomers queue here, so that two processes do not open one chat twice.
-            row = (query if known else self._db.locked(query)).get_or_none()
+            row = _ASSISTANT[known is None and not self._db.is_sqlite].bind(assistant=assistant_id).first()
             if row is None:
                 raise NotFound("Ассистент не найден", "No such assistant")
             dialog = known or self._find(assistant_id, chat_id, thread_id)
@@ -66,7 +86,6 @@ class Arrivals:
             return text
 
     def _find(self, assistant_id: int, chat_id: int, thread_id: int | None) -> Dialog | None:
-        thread = Dialog.telegram_thread_id.is_null() if thread_id is None else Dialog.telegram_thread_id == thread_id
-        mine = (Dialog.assistant == assistant_id) & (Dialog.telegram_chat_id == str(chat_id)) & thread
-        found: Dialog | None = Dialog.select().where(mine).order_by(Dialog.id.desc()).first()
+        door = _CHAT if thread_id is None else _TOPIC
+        found: Dialog | None = door.bind(assistant=assistant_id, chat=str(chat_id), thread=thread_id).first()
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import mimetypes
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from replyx.knowledge.uploads import Stored, Uploads, as_label
 from replyx.plugins.host import Host
 from replyx.storage.assistants import Assistant
 from replyx.storage.database import Database
-from replyx.storage.dialogs import Dialog
+from replyx.storage.dialogs import Dialog, Message
 from replyx.storage.knowledge import Document
 from replyx.storage.telegram import Attachment
 from replyx.types import SYSTEM, Actor, Json
@@ -45,6 +46,10 @@ class AttachmentView:
 
     def as_json(self) -> Json:
         return {**vars(self), "created_at": iso(self.created_at)}
+
+    def short_json(self) -> Json:
+        """As it stands beside its message."""
+        return {name: getattr(self, name) for name in ("id", "kind", "filename", "content_type", "size")}
 
 
 class Attachments:
@@ -77,13 +82,38 @@ class Attachments:
         """Keep a file of the message `seq`; it is on disk for good on return.
 
         Raises:
-            NotFound, FileTooLarge, UploadQuotaExceeded: as in `check`. VirusDetected: a scanner found something.
-            ScannerUnavailable: it cannot be told now; nothing was kept.
+            NotFound, FileTooLarge, UploadQuotaExceeded: as in `check`.
+            VirusDetected, ScannerUnavailable: as in `stage`.
+        """
+        return self.keep(dialog_id, seq, kind, filename, self.stage(content))
+
+    def stage(self, content: BinaryIO) -> Stored:
+        """A file on disk, scanned, that is of no message yet; what is never kept is deleted after some hours.
+
+        Raises:
+            FileTooLarge: over `bots.max_file_bytes`. VirusDetected: a scanner found something. ScannerUnavailable: it
+                cannot be told now. Then nothing was kept.
         """
         stored = self._uploads.store(content)
         try:
             self._refuse_virus(stored)
-            label = as_label(filename)
+        except BaseException:
+            self._uploads.remove(stored.name)
+            raise
+        return stored
+
+    def place_of(self, stored: Stored) -> Path:
+        """Where a staged file is."""
+        return self._uploads.path(stored.name)
+
+    def keep(self, dialog_id: int, seq: int, kind: str, filename: str, stored: Stored) -> AttachmentView:
+        """Make a staged file one of the message `seq`.
+
+        Raises:
+            NotFound, UploadQuotaExceeded: as in `check`; the file is gone.
+        """
+        label = as_label(filename)
+        try:
             with self._db.transaction():
                 dialog = access_dialog(self._db, SYSTEM, dialog_id, lock=True)
                 self._check_room(dialog.user_id, stored.size)
@@ -92,7 +122,7 @@ class Attachments:
                     seq=seq,
                     kind=kind,
                     filename=label,
-                    content_type=_TYPES.get(kind) or mimetypes.guess_type(label)[0] or "application/octet-stream",
+                    content_type=type_of(kind, label),
                     size=stored.size,
                     sha256=stored.sha256,
                     storage_name=stored.name,
@@ -109,21 +139,21 @@ class Attachments:
             logger.warning("a virus was sent", extra={"found": found[:100], "sha256": stored.sha256})
             raise VirusDetected(details={"found": found[:100]})
 
-    def list_for(self, actor: Actor, dialog_id: int) -> list[AttachmentView]:
-        """The files of a dialog, oldest first. Raises NotFound."""
+    def list_for(
+        self, actor: Actor, dialog_id: int, *, limit: int = 200, offset: int = 0
+    ) -> tuple[list[AttachmentView], int]:
+        """A page of the files of a dialog, oldest first, and how many there are. Raises NotFound."""
         with self._db.connection():
             dialog = access_dialog(self._db, actor, dialog_id)
-            return [
-                _view(row) for row in Attachment.select().where(Attachment.dialog == dialog.id).order_by(Attachment.id)
-            ]
+            rows = Attachment.select().where(Attachment.dialog == dialog.id)
+            page = rows.order_by(Attachment.id).limit(limit).offset(offset)
+            return [_view(row) for row in page], rows.count()
 
-    def open(self, actor: Actor, dialog_id: int, attachment_id: int) -> tuple[AttachmentView, Path]:
-        """One file, and where it is. Raises NotFound."""
+    def open(self, actor: Actor, attachment_id: int) -> tuple[AttachmentView, Path]:
+        """One file, and where it is. Raises NotFound: there is none, or it is in another tenant's dialog."""
         with self._db.connection():
-            dialog = access_dialog(self._db, actor, dialog_id)
-            mine = (Attachment.id == attachment_id) & (Attachment.dialog == dialog.id)
-            row = Attachment.get_or_none(mine) if 0 < attachment_id < 2**63 else None
-            if row is None:
+            row = Attachment.get_or_none(Attachment.id == attachment_id) if 0 < attachment_id < 2**63 else None
+            if row is None or not _may_see(self._db, actor, row.dialog_id):
                 raise NotFound("Файл не найден", "No such file")
             return _view(row), self._uploads.path(row.storage_name)
 
@@ -152,6 +182,30 @@ class Attachments:
         # PostgreSQL's sum of whole numbers is a decimal.
         if int(files or 0) + int(documents.scalar() or 0) + size > most:
             raise UploadQuotaExceeded("Для файлов не осталось места", "There is no room left for files")
+
+
+def _may_see(db: Database, actor: Actor, dialog_id: int) -> bool:
+    try:
+        access_dialog(db, actor, dialog_id)
+    except NotFound:
+        return False
+    return True
+
+
+def type_of(kind: str, filename: str) -> str:
+    """The type that a file is said to have, for a label only."""
+    return _TYPES.get(kind) or mimetypes.guess_type(filename)[0] or "application/octet-stream"
+
+
+def attached_to(messages: Sequence[Message]) -> dict[int, list[Json]]:
+    """`seq` → the files that came with it, for messages of one dialog that have any. Inside a connection."""
+    found: dict[int, list[Json]] = {}
+    if messages:
+        here = Attachment.dialog == messages[0].dialog_id
+        theirs = here & Attachment.seq.between(messages[0].seq, messages[-1].seq)
+        for row in Attachment.select().where(theirs).order_by(Attachment.id):
+            found.setdefault(row.seq, []).append(_view(row).short_json())
+    return found
 
 
 def _view(row: Attachment) -> AttachmentView:

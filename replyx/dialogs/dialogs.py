@@ -10,6 +10,7 @@ import peewee
 from replyx.billing.money import rubles
 from replyx.clock import Clock, iso
 from replyx.dialogs.access import access_dialog
+from replyx.dialogs.attachments import attached_to
 from replyx.dialogs.inbox import clean_text
 from replyx.dialogs.postbox import delivery_states
 from replyx.dialogs.texts import say
@@ -76,7 +77,7 @@ class Dialogs:
                 .order_by(Message.seq)
                 .limit(limit)
             )
-            return _with_deliveries(list(rows))
+            return _completed(list(rows))
 
     def traces(self, actor: Actor, dialog_id: int, *, limit: int = 50, offset: int = 0) -> list[Json]:
         """How the dialog's answers came about, the newest first; an answer of an older ReplyX has no trace.
@@ -180,7 +181,7 @@ class Dialogs:
             rows = Message.select().where(Message.dialog == dialog.id).order_by(Message.seq)
             return {
                 **DialogView.of(dialog).as_json(),
-                "messages": [row.as_json() for row in _with_deliveries(list(rows))],
+                "messages": [row.as_json() for row in _completed(list(rows))],
             }
 
     def delete(self, actor: Actor, dialog_id: int) -> None:
@@ -198,9 +199,11 @@ def _for_people(trace: Json) -> Json:
     return {**trace, "price": rubles(trace["price"])}
 
 
-def _with_deliveries(rows: list[Message]) -> list[MessageView]:
+def _completed(rows: list[Message]) -> list[MessageView]:
+    """Messages of one dialog with the files that came with them, and how far they are on their way."""
     states = delivery_states(row.id for row in rows if row.sender != Sender.USER)
-    return [MessageView.of(row, states.get(row.id)) for row in rows]
+    files = attached_to([row for row in rows if row.sender == Sender.USER])
+    return [MessageView.of(row, states.get(row.id), files.get(row.seq, ())) for row in rows]
 
 
 def _check_assistant(actor: Actor, assistant_id: int | None) -> None:

@@ -10,6 +10,7 @@ from replyx.dialogs.writing import OPEN_STATES, Writing
 from replyx.errors import ValidationFailed
 from replyx.storage.database import Database
 from replyx.storage.dialogs import Dialog, Message, Reply
+from replyx.storage.prepared import Prepared, Slot
 from replyx.types import SYSTEM, Channel, Handoff, HandoffReason, InboundMessage, Sender
 
 #: Longest customer message, in characters.
@@ -17,6 +18,16 @@ MAX_TEXT = 8000
 
 #: What the widget's button says for the customer: word for word it calls a person, whatever the keywords are.
 BUTTON_TEXTS = ("Позовите оператора", "I want to talk to a human")
+
+
+_KNOWN = Prepared(
+    lambda: (
+        Message.select()
+        .where(Message.dialog == Slot("dialog"))
+        .where((Message.sender == str(Sender.USER)) & (Message.external_id == Slot("external_id")))
+        .limit(1)
+    )
+)
 
 
 def clean_text(text: str, field: str = "text") -> str:
@@ -88,11 +99,7 @@ class Inbox:
     def _first_receipt(self, inbound: InboundMessage) -> Receipt | None:
         if inbound.external_id is None:
             return None
-        known = Message.get_or_none(
-            (Message.dialog == inbound.dialog_id)
-            & (Message.sender == str(Sender.USER))
-            & (Message.external_id == inbound.external_id)
-        )
+        known = _KNOWN.bind(dialog=inbound.dialog_id, external_id=inbound.external_id).first()
         if known is None:
             return None
         owed = Reply.get_or_none((Reply.dialog == inbound.dialog_id) & Reply.state.in_(OPEN_STATES))

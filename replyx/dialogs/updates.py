@@ -11,7 +11,7 @@ from replyx.errors import Conflict
 from replyx.events.bus import Bus
 from replyx.events.catalogue import TELEGRAM_UPDATES
 from replyx.storage.database import Database
-from replyx.storage.telegram import TelegramUpdate
+from replyx.storage.telegram import TelegramBot, TelegramUpdate
 from replyx.types import Json
 
 #: Telegram keeps updates for 24 hours. After a longer silence no offset is needed, and none is safe: after a week the
@@ -84,6 +84,7 @@ class Updates:
             ]
             if rows:
                 TelegramUpdate.insert_many(rows).execute()
+                TelegramBot.update(last_update_at=now).where(TelegramBot.assistant == assistant_id).execute()
                 self._db.after_commit(lambda: self._bus.publish(TELEGRAM_UPDATES, {"assistant_id": assistant_id}))
             return len(rows)
 
@@ -111,16 +112,26 @@ class Updates:
             rows: Any = TelegramUpdate.select(TelegramUpdate.assistant).where(is_due).distinct().tuples()
             return [row[0] for row in rows]
 
+    def suspect(self, assistant_id: int) -> int:
+        """Count a try of everything that waits and has none: whoever had the bot before may have died of it.
+
+        From then on each is tried for itself, so that only the deadly one is given up. Answers how many there were.
+        """
+        with self._db.transaction():
+            untried = (TelegramUpdate.assistant == assistant_id) & (TelegramUpdate.state == "new")
+            suspected: int = TelegramUpdate.update(attempts=1).where(untried & (TelegramUpdate.attempts == 0)).execute()
+            return suspected
+
     def begin(self, update: StoredUpdate) -> int:
         """Count a try before it is made, so that one that kills its process counts; answers which one it is, from 1."""
         with self._db.transaction():
             TelegramUpdate.update(attempts=TelegramUpdate.attempts + 1).where(TelegramUpdate.id == update.id).execute()
         return update.attempts + 1
 
-    def done(self, row_id: int) -> None:
-        """Its effect is committed."""
+    def done(self, *row_ids: int) -> None:
+        """Their effect is committed."""
         with self._db.transaction():
-            TelegramUpdate.update(state="done", error=None).where(TelegramUpdate.id == row_id).execute()
+            TelegramUpdate.update(state="done", error=None).where(TelegramUpdate.id.in_(row_ids)).execute()
 
     def failed(self, row_id: int, error: str, pause: float | None) -> None:
         """Try it again after `pause` seconds; None: it is given up, and stays to be looked at."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,9 +31,11 @@ class MessageView:
     rating: int | None = None
     #: How far it is on its way to Telegram: `state`, `error`, `in_doubt`.
     delivery: Json | None = None
+    #: Files that came with it: `id`, `kind`, `filename`, `content_type`, `size`.
+    attachments: tuple[Json, ...] = ()
 
     @classmethod
-    def of(cls, row: Message, delivery: Json | None = None) -> MessageView:
+    def of(cls, row: Message, delivery: Json | None = None, attachments: Sequence[Json] = ()) -> MessageView:
         return cls(
             id=row.id,
             dialog_id=row.dialog_id,
@@ -48,6 +51,7 @@ class MessageView:
             sources=tuple(row.sources or ()),
             rating=row.rating,
             delivery=delivery,
+            attachments=tuple(attachments),
         )
 
     def as_json(self) -> Json:
@@ -74,6 +78,8 @@ class MessageView:
             body["rating"] = self.rating
         if self.delivery is not None:
             body["delivery"] = self.delivery
+        if self.attachments:
+            body["attachments"] = list(self.attachments)
         return body
 
 

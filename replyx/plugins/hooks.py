@@ -10,7 +10,7 @@ from replyx.clock import Clock
 from replyx.llm.engine import Engine
 from replyx.plugins.channels import Channel
 from replyx.plugins.payments import PaymentProvider
-from replyx.plugins.uploads import TextExtractor, UploadScanner
+from replyx.plugins.uploads import TextExtractor, Transcriber, UploadScanner
 from replyx.types import Json
 
 
@@ -89,6 +89,10 @@ class Plugin:
 
     def text_extractors(self) -> Sequence[TextExtractor]:
         """Readers of further formats of documents. Asked once."""
+        return ()
+
+    def transcribers(self) -> Sequence[Transcriber]:
+        """Who writes down what is said in voice messages. Asked once."""
         return ()
 
     def engines(self) -> Mapping[str, Engine]:

@@ -21,7 +21,7 @@ from replyx.plugins.engines import PluginEngine
 from replyx.plugins.hooks import MessageNews, Plugin, PluginCommand, PluginRoute
 from replyx.plugins.news import Listener
 from replyx.plugins.payments import PaymentProvider
-from replyx.plugins.uploads import ScannerUnavailable, TextExtractor, UploadScanner
+from replyx.plugins.uploads import ScannerUnavailable, TextExtractor, Transcriber, UploadScanner
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class Offers:
     payment_providers: tuple[PaymentProvider, ...] = ()
     upload_scanners: tuple[UploadScanner, ...] = ()
     text_extractors: tuple[TextExtractor, ...] = ()
+    transcribers: tuple[Transcriber, ...] = ()
     #: By the name of the model, without the plugin's.
     engines: Mapping[str, Engine] = field(default_factory=dict)
     channels: tuple[Channel, ...] = ()
@@ -75,6 +76,7 @@ class Offers:
             payment_providers=tuple(plugin.payment_providers()),
             upload_scanners=tuple(plugin.upload_scanners()),
             text_extractors=tuple(plugin.text_extractors()),
+            transcribers=tuple(plugin.transcribers()),
             engines=engines,
             channels=channels,
             routes=routes,
@@ -89,7 +91,7 @@ class Offers:
     def names(self) -> list[str]:
         """The hooks that offer something, for lists."""
         hooks = (
-            *("payment_providers", "upload_scanners", "text_extractors", "engines", "channels"),
+            *("payment_providers", "upload_scanners", "text_extractors", "transcribers", "engines", "channels"),
             *("routes", "cli_commands"),
         )
         return [*(hook for hook in hooks if getattr(self, hook)), *sorted(self.news)]
@@ -147,6 +149,8 @@ class Host:
         self.channels: Mapping[str, tuple[str, Channel]] = MappingProxyType(
             {c.name: (one.name, c) for one in reversed(self._loaded) for c in reversed(one.offers.channels)}
         )
+        #: Plugin's name and transcriber.
+        self.transcribers = tuple((one.name, t) for one in self._loaded for t in one.offers.transcribers)
         self._scanners = [(one.name, s) for one in self._loaded for s in one.offers.upload_scanners]
         self._listeners = {one.name: Listener(one.name, clock) for one in self._loaded if one.offers.news and clock}
 
@@ -206,6 +210,18 @@ class Host:
                     return found
         if late is not None:
             raise late
+        return None
+
+    def transcribe(self, file: Path, content_type: str, language: str) -> str | None:
+        """What is said in the file, by the first transcriber that makes words out; None where none does."""
+        for plugin, transcriber in self.transcribers:
+            try:
+                words = transcriber.transcribe(file, content_type, language)
+            except Exception:
+                logger.exception("a plugin failed at transcribing", extra={"plugin": plugin})
+            else:
+                if words and words.strip():
+                    return words.strip()
         return None
 
     def message_received(self, news: MessageNews) -> None:

@@ -1,4 +1,4 @@
-"""What plugins and the core say to each other about uploaded files: scanners, and readers of further formats."""
+"""What plugins and the core say to each other about files: scanners, readers of further formats, transcribers."""
 
 from __future__ import annotations
 
@@ -23,6 +23,19 @@ class UploadScanner(Protocol):
 
         Raises:
             ScannerUnavailable: it cannot be told now. Any other error means the same.
+        """
+
+
+class Transcriber(Protocol):
+    """Writes down what is said in a customer's voice message."""
+
+    name: str
+
+    def transcribe(self, file: Path, content_type: str, language: str) -> str | None:
+        """The words that were spoken; None where none can be made out.
+
+        `content_type` is `audio/ogg` or `video/mp4`, `language` is the customer's, `ru` or `en`, and only a hint. It
+        may take minutes: the chat waits, no other does. What is raised means None, and is logged.
         """
 
 

@@ -103,6 +103,10 @@ class Assistant(Answer):
     clarify_threshold: float | None
     #: The operators' group in Telegram.
     telegram_group_id: int | None
+    #: The bot's own way to Telegram; null: the appliance's.
+    telegram_api_base: str | None
+    #: Its password masked.
+    telegram_proxy: str | None
 
 
 class Embed(Answer):
@@ -166,6 +170,14 @@ class Delivery(Answer):
     in_doubt: bool
 
 
+class AttachedFile(Answer):
+    id: int
+    kind: Literal["photo", "voice", "video_note", "document", "video", "audio"]
+    filename: str
+    content_type: str
+    size: int
+
+
 class Message(Answer):
     id: int
     sender: Literal["user", "assistant", "operator"]
@@ -184,6 +196,8 @@ class Message(Answer):
     rating: int = 0
     #: Of what goes out by Telegram.
     delivery: Delivery | None = None
+    #: Files that a customer sent with it.
+    attachments: list[AttachedFile] = []
 
 
 class Messages(Answer):

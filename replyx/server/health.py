@@ -103,7 +103,9 @@ class Health:
 
     def _bots(self) -> Check:
         alive = sum(beat.alive for beat in self._app.beats.list() if beat.role == "bots")
-        return Check("bots", ok=alive > 0, detail=f"{alive} alive")
+        states = self._app.bot_states.counts()
+        told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+        return Check("bots", ok=alive > 0, detail=f"{alive} alive; bots: {told}" if told else f"{alive} alive")
 
     def _queue(self) -> Check:
         depth, oldest = self._app.census.waiting_replies()
@@ -127,7 +129,7 @@ class Health:
         started = min((beat.started_at for beat in bots), default=now)
         return {
             "active_bots": sum(int((beat.detail or {}).get("bots", 0)) for beat in bots),
-            "total_processes": len(beats),
+            "total_processes": len(bots),
             "uptime": _uptime((now - started).total_seconds()),
         }
 

@@ -47,6 +47,10 @@ def _collected(app: App) -> Iterator[Metric]:
     yield _plain("replyx_queue_depth", "Answers that are owed.", depth)
     yield _plain("replyx_queue_oldest_seconds", "For how long the oldest of them has been.", oldest)
     yield _by("replyx_handoffs", "Dialogs with a person or waiting for one.", "state", app.census.handoffs())
+    yield _by("replyx_bots", "Telegram bots.", "state", app.bot_states.counts())
+    yield _plain(
+        "replyx_updates_waiting", "Updates of Telegram without their effect yet.", app.updates.counts()["waiting"]
+    )
     yield _by("replyx_deliveries", "Messages to Telegram that are not simply sent.", "state", app.deliveries.counts())
     count, kopecks = app.census.open_holds()
     yield _plain("replyx_holds", "Holds that are open.", count)

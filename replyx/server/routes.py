@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from replyx.server import admin_answers, answers, completion_answers, knowledge_answers
+from replyx.server import admin_answers, answers, completion_answers, knowledge_answers, telegram_answers
 from replyx.server.bodies import Page
 from replyx.server.endpoint import Endpoint, Permission
 from replyx.server.limits import Limit
@@ -62,6 +62,7 @@ ROUTES: tuple[Endpoint, ...] = (
     Endpoint(DELETE, "/api/assistants/{id:int}", USER, assistants.delete, "Delete an assistant with its dialogs and documents", status=204),
     Endpoint(POST, "/api/assistants/{id:int}/site-token", USER, assistants.rotate_site_token, "Replace the site token", answer=answers.Assistant, errors=(409,)),
     Endpoint(GET, "/api/assistants/{id:int}/embed", USER, assistants.show_embed, "The line that embeds the widget", answer=answers.Embed, errors=(409,)),
+    Endpoint(GET, "/api/assistants/{id:int}/bot", USER, assistants.show_bot, "How its Telegram bot is", answer=telegram_answers.Bot),
 
     Endpoint(GET, "/api/dialogs", DESK, dialogs.list_all, "Dialogs, newest word first", query=dialogs.DialogList, answer=answers.Dialogs, errors=(404,)),
     Endpoint(GET, "/api/dialogs/{id:int}", DESK, dialogs.show, "One dialog", answer=answers.Dialog),
@@ -69,6 +70,8 @@ ROUTES: tuple[Endpoint, ...] = (
     Endpoint(DELETE, "/api/dialogs/{id:int}", USER, dialogs.delete, "Delete a dialog with all that was said", status=204),
     Endpoint(GET, "/api/dialogs/{id:int}/messages", DESK, dialogs.list_messages, "Messages, oldest first", query=dialogs.After, answer=answers.Messages),
     Endpoint(POST, "/api/dialogs/{id:int}/messages", DESK, dialogs.say, "An operator's message", body=dialogs.OperatorMessage, status=201, idempotent=True, answer=answers.Message, errors=(409,)),
+    Endpoint(GET, "/api/dialogs/{id:int}/attachments", DESK, dialogs.list_attachments, "Files that the customer sent, oldest first", query=Page, answer=list[telegram_answers.Attachment]),
+    Endpoint(GET, "/api/attachments/{id:int}/file", DESK, dialogs.show_attachment, "A file as the customer sent it", media=("application/octet-stream",), errors=(404,)),
     Endpoint(GET, "/api/dialogs/{id:int}/events", DESK, dialogs.list_events, "Events, oldest first", query=dialogs.After, answer=answers.Events),
     Endpoint(GET, "/api/dialogs/{id:int}/traces", USER, dialogs.list_traces, "How its answers came about, newest first", query=Page, answer=answers.AnswerTraces),
     Endpoint(GET, "/api/dialogs/{id:int}/export", DESK, dialogs.export, "The whole dialog as one object", answer=answers.ExportedDialog),

@@ -48,6 +48,9 @@ class Assistant(Table):
     telegram_api_base = peewee.CharField(300, null=True)
     telegram_proxy = SealedField(null=True)
     telegram_proxy_masked = peewee.CharField(300, null=True)
+    #: Set by whoever runs the appliance: it may lead inside.
+    telegram_api_base_trusted = peewee.BooleanField(default=False)
+    telegram_proxy_trusted = peewee.BooleanField(default=False)
     #: The operators' group with topics; None: nobody works in Telegram.
     telegram_group_id = peewee.BigIntegerField(null=True)
     #: Least score of what the customer is asked back about; None: `knowledge.clarify_threshold`.

@@ -63,6 +63,8 @@ class TelegramBot(Table):
     refused_hash = peewee.CharField(64, null=True)
     #: SHA-256 of the secret that Telegram sends with each update; None where the bot is polled.
     webhook_hash = peewee.CharField(64, null=True)
+    #: When its last update was stored, in the database's milliseconds.
+    last_update_at = peewee.BigIntegerField(null=True)
 
     class Meta:
         table_name = "telegram_bots"

@@ -32,7 +32,15 @@ _ADDED: dict[str, set[str]] = {
     "get-users-me.response": {".role", ".totp_enabled"},
     "get-assistants.response": {
         f"[].{name}"
-        for name in (*_ASSISTANT, "daily_cap", "answer_threshold", "clarify_threshold", "telegram_group_id")
+        for name in (
+            *_ASSISTANT,
+            "daily_cap",
+            "answer_threshold",
+            "clarify_threshold",
+            "telegram_group_id",
+            "telegram_api_base",
+            "telegram_proxy",
+        )
     },
     "get-dialogs-id.response": {".handoff_note", ".last_seq", ".operator_name"},
     "get-dialogs-id-messages.response": {

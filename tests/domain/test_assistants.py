@@ -85,6 +85,8 @@ def test_an_assistant_is_shown_in_the_contracts_form(assistants: Assistants, own
         "answer_threshold": None,
         "clarify_threshold": None,
         "telegram_group_id": None,
+        "telegram_api_base": None,
+        "telegram_proxy": None,
     }
     assert assistants.get(owner, made.id) == made
     assert assistants.list_for(owner) == ([made], 1)

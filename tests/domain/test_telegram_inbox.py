@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from replyx.app import App
 from replyx.assistants.bots import Bots
-from replyx.errors import Conflict, NotFound
+from replyx.dialogs.taking import Words
+from replyx.errors import Conflict, NotFound, ValidationFailed
 from replyx.storage.telegram import TelegramBot, TelegramUpdate
-from replyx.types import SYSTEM
+from replyx.types import SYSTEM, Actor, Channel, Contact, Role
 from tests.domain.owners import BOT, OTHER_BOT
 from tests.support.desk import Desk
 
@@ -98,6 +100,67 @@ def test_only_what_was_processed_is_forgotten_and_only_after_days(desk: Desk) ->
     assert len(updates.waiting(desk.assistant.id)) == 1
 
 
+def test_plain_words_of_a_chat_become_messages_and_leave_the_inbox_in_one_commit(desk: Desk) -> None:
+    app, assistant = desk.app, desk.assistant.id
+    app.updates.store(assistant, BOT_ID, [message(1), message(2)])
+    first, second = app.updates.waiting(assistant)
+    contact = Contact(telegram_chat_id="42", first_name="Ann", locale="ru")
+    words = [Words(first.id, "tg:42:1", "Есть доставка?", contact), Words(second.id, "tg:42:2", "Сколько?", contact)]
+
+    with pytest.raises(ValidationFailed):
+        app.taking.take(assistant, 42, None, [words[0], replace(words[1], text="x" * 9000)])
+    assert len(app.updates.waiting(assistant)) == 2
+    app.taking.take(assistant, 42, None, words)
+    app.taking.take(assistant, 42, None, words)
+
+    assert app.updates.waiting(assistant) == []
+    dialog = app.chats.dialog_of(assistant, 42, None)
+    assert desk.said(dialog.id) == ["Есть доставка?", "Сколько?"]
+    assert app.census.waiting_replies()[0] == 1
+
+
+def test_what_waited_when_its_process_died_is_tried_one_by_one(desk: Desk) -> None:
+    updates = desk.app.updates
+    updates.store(desk.assistant.id, BOT_ID, [message(1), message(2)])
+    updates.begin(updates.waiting(desk.assistant.id)[0])
+
+    assert updates.suspect(desk.assistant.id) == 1
+    assert updates.suspect(desk.assistant.id) == 0
+    assert [row.attempts for row in updates.waiting(desk.assistant.id)] == [1, 1]
+
+
+def test_a_bot_tells_its_process_and_what_waits_to_its_owner_alone(desk: Desk) -> None:
+    (only,), app = with_bots(desk, 1), desk.app
+    assert app.bot_states.get(desk.owner, only).bot.state == "waiting"
+    app.bots.turn("a", 1, nobody_is_gone)
+    app.bots.note("a", only, "running")
+    app.beats.beat("bots@here:1", "bots", {"bots": 1, "holder": "a"})
+    app.updates.store(only, 1000, [message(1), message(2)])
+    row = app.assistants.get(desk.owner, only)
+    dialog = app.sessions.start(row, Channel.TELEGRAM, Contact(telegram_chat_id="42"))
+    app.deliveries.notice(dialog, "Здравствуйте")
+    app.deliveries.notice(dialog, "Ещё раз")
+    parcel = app.deliveries.claim(dialog)
+    assert parcel is not None
+    app.deliveries.in_doubt(parcel, "no answer")
+
+    told = app.bot_states.get(desk.owner, only).as_json("ru")
+
+    figures = {key: told[key] for key in ("state", "message", "code", "process", "waiting", "to_send", "in_doubt")}
+    assert figures == {
+        "state": "running", "message": None, "code": None, "process": "bots@here:1",
+        "waiting": 2, "to_send": 2, "in_doubt": 1,
+    }  # fmt: skip
+    assert told["last_update_seconds"] is not None
+    app.bots.note("a", only, "unreachable", "no answer")
+    assert "прокси" in app.bot_states.get(desk.owner, only).as_json("ru")["message"]
+    assert app.bot_states.counts() == {"unreachable": 1}
+    stranger = app.registration.register("other@example.com", "correct-horse-7")
+    with pytest.raises(NotFound):
+        app.bot_states.get(Actor(Role.OWNER, user_id=stranger.id), only)
+    assert app.bot_states.list_for(Actor(Role.OWNER, user_id=stranger.id)) == []
+
+
 def with_bots(desk: Desk, count: int) -> list[int]:
     """So many assistants with bots."""
     made = [
@@ -160,11 +223,13 @@ def test_a_refused_token_is_not_tried_again_but_another_one_is(desk: Desk) -> No
     (spec,) = bots.turn("a", 1, nobody_is_gone)
     bots.started(spec, "help_bot")
 
-    bots.refuse("a", spec)
+    bots.refuse("a", spec, "Unauthorized")
 
     assert taken(bots, "a") == []
     (status,) = bots.statuses(desk.owner)
-    assert (status.state, status.username, status.as_json()["code"]) == ("refused", "help_bot", "BOT_STARTUP_FAILED")
+    told = desk.app.bot_states.get(desk.owner, only).as_json("en")
+    assert (status.state, status.username, told["code"]) == ("refused", "help_bot", "BOT_STARTUP_FAILED")
+    assert (told["detail"], "Set a new token" in told["message"]) == ("Unauthorized", True)
     desk.app.assistants.update(desk.owner, only, {"telegram_bot_token": OTHER_BOT})
     assert taken(bots, "a") == [only]
     bots.note("a", only, "running")

@@ -49,6 +49,8 @@ TABLE = {
         GET /api/dialogs/{id:int}/messages
         POST /api/dialogs/{id:int}/messages
         GET /api/dialogs/{id:int}/events
+        GET /api/dialogs/{id:int}/attachments
+        GET /api/attachments/{id:int}/file
         GET /api/dialogs/{id:int}/export
         POST /api/dialogs/{id:int}/handoff/request
         POST /api/dialogs/{id:int}/handoff/take
@@ -66,6 +68,7 @@ TABLE = {
         DELETE /api/assistants/{id:int}
         POST /api/assistants/{id:int}/site-token
         GET /api/assistants/{id:int}/embed
+        GET /api/assistants/{id:int}/bot
         POST /api/documents/upload
         GET /api/documents
         GET /api/documents/{id:int}

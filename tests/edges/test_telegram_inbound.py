@@ -92,11 +92,11 @@ def test_everything_else_that_people_send_is_kept_or_explained(telegram: FakeTel
         "Новое",
     ]
     (dialog,) = running.dialogs(assistant)
-    kept = running.app.attachments.list_for(running.desk.owner, dialog)
+    kept, _ = running.app.attachments.list_for(running.desk.owner, dialog)
     assert [(file.kind, file.filename) for file in kept] == [
         ("photo", "photo_1.jpg"), ("document", "акт.pdf"), ("voice", "voice_3.ogg")
     ]  # fmt: skip
-    content = running.app.attachments.open(running.desk.owner, dialog, kept[0].id)[1].read_bytes()
+    content = running.app.attachments.open(running.desk.owner, kept[0].id)[1].read_bytes()
     assert content == b"\xff\xd8\xff picture"
     notices = running.said(assistant, Sender.ASSISTANT)
     assert ["Файл получен" in notices[0], "Голосовое" in notices[1], len(notices)] == [True, True, 2]

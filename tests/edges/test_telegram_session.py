@@ -20,7 +20,7 @@ from aiogram.exceptions import (
 )
 
 from replyx.bots.telegram.addresses import checked_proxy
-from replyx.bots.telegram.session import LARGEST_ANSWER, BotSession, Route
+from replyx.bots.telegram.session import LARGEST_ANSWER, BotSession, Route, Sessions
 from replyx.errors import AddressRefused
 from replyx.security.outgoing import OutgoingUrls
 from replyx.testing.telegram_bots import FakeBot
@@ -138,6 +138,30 @@ def test_a_name_that_turns_inward_after_it_was_checked_is_not_called(telegram: F
     with pytest.raises(TelegramNetworkError):
         asyncio.run(ask())
     assert telegram.log() == []
+
+
+def test_a_route_that_nobody_takes_any_more_is_closed(telegram: FakeTelegram, bot: FakeBot) -> None:
+    first, second = Route(telegram.base_url), Route(f"{telegram.base_url}/other")
+
+    async def change() -> tuple[bool, bool, bool]:
+        sessions = Sessions(OutgoingUrls())
+        old, kept = sessions.of(first, "send"), sessions.of(second, "poll")
+        await Bot(bot.token, session=old).get_me()
+        await sessions.keep({second})
+        is_new = sessions.of(first, "send") is not old
+        await sessions.close()
+        return old.is_over, is_new, sessions.of(second, "poll") is not kept
+
+    assert asyncio.run(change()) == (True, True, True)
+    with pytest.raises(TelegramNetworkError):
+        asyncio.run(_use_after_the_end(first, bot.token))
+
+
+async def _use_after_the_end(route: Route, token: str) -> None:
+    sessions = Sessions(OutgoingUrls())
+    session = sessions.of(route, "send")
+    await sessions.close()
+    await Bot(token, session=session).get_me()
 
 
 def test_a_tenants_proxy_is_called_at_the_address_that_was_checked() -> None:

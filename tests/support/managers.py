@@ -76,12 +76,12 @@ class Live:
 
 
 @contextmanager
-def live(config: Config, telegram: FakeTelegram, *, answers: bool = True) -> Iterator[Live]:
-    """A desk whose manager runs, and whose worker does where answers are wanted."""
+def live(config: Config, telegram: FakeTelegram, *, answers: bool = True, balance: int = 100_000) -> Iterator[Live]:
+    """A desk with `balance` kopecks whose manager runs, and whose worker does where answers are wanted."""
     with FakeLLM(Scenario(text="Доставка бесплатна."), models=[MODEL]) as llm:
         app = open_app(config)
         try:
-            running = Live(open_desk(app, llm), telegram)
+            running = Live(open_desk(app, llm, balance=balance), telegram)
             try:
                 if answers:
                     running.start(run_worker)

@@ -34,6 +34,7 @@ class Tenant:
     sessions: list[Json]
     documents: list[int]
     qa: list[int]
+    attachments: list[int]
     site_id: int
     key_id: int
 
@@ -46,6 +47,7 @@ class Tenant:
             "keys": [row["dialog_key"] for row in self.sessions],
             "documents": self.documents,
             "qa-knowledge": self.qa,
+            "attachments": self.attachments,
             "users": [self.user.id],
             "sites": [self.site_id],
             "api-keys": [self.key_id],
@@ -73,10 +75,13 @@ def plant(house: House, name: str) -> Tenant:
         owner, assistants[0]["id"], f"{word}.md", io.BytesIO(text.encode()), "text/markdown"
     )
     house.app.knowledge.ingest(document.id)
+    sent = io.BytesIO(f"Файл {word}".encode())
+    attachment = house.app.attachments.add(sessions[0]["dialog_id"], 1, "document", f"{word}.txt", sent)
     # A public address, which nobody visits here: that is a worker's.
     read = house.app.knowledge.sites.add(owner, assistants[0]["id"], f"https://93.184.215.14/{word}")
     key, _ = house.app.api_keys.create(owner, f"Ключ {word}")
-    return Tenant(user, word, site, assistants, sessions, [document.id], [row["id"] for row in qa], read.id, key.id)
+    things = [document.id], [row["id"] for row in qa], [attachment.id]
+    return Tenant(user, word, site, assistants, sessions, *things, read.id, key.id)
 
 
 def _assistant(api: Api, word: str, n: int) -> Json:

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiogram.types import ChatMemberUpdated, Message, Update
+from pydantic import ValidationError
 
 from replyx.app import App
 from replyx.bots.telegram.buttons import on_callback
 from replyx.bots.telegram.files import keep_file
+from replyx.bots.telegram.hearing import Hearing
 from replyx.bots.telegram.notices import notice_text
-from replyx.bots.telegram.operators import on_message
+from replyx.bots.telegram.operators import is_operators, on_message
 from replyx.bots.telegram.reading import (
     Said,
     contact_of,
     edited_text,
     is_for_bot,
+    read_update,
     start_payload,
     what_is_said,
+    words_of,
 )
 from replyx.bots.telegram.running_bot import RunningBot
 from replyx.dialogs.arrivals import ChatView
+from replyx.dialogs.taking import Words
+from replyx.dialogs.updates import StoredUpdate
 from replyx.errors import ReplyXError
 from replyx.types import SYSTEM, Channel, Contact, HandoffReason, InboundMessage
 
@@ -32,11 +38,19 @@ logger = logging.getLogger(__name__)
 _REMEMBERED_ALBUMS = 200
 
 
+class Place(NamedTuple):
+    """A chat, and a topic of it where it is a forum."""
+
+    chat_id: int
+    thread_id: int | None
+
+
 class Handling:
     """Handles the updates of one bot. Everything may be done again: keys make the second time a no-op."""
 
     def __init__(self, app: App, bot: RunningBot) -> None:
         self._app, self._bot = app, bot
+        self._hearing = Hearing(app, bot)
         self._told_albums: deque[str] = deque(maxlen=_REMEMBERED_ALBUMS)
 
     async def handle(self, update_id: int, update: Update) -> None:
@@ -53,6 +67,26 @@ class Handling:
             await on_callback(self._app, self._bot, update_id, update.callback_query)
         elif update.my_chat_member is not None:
             await self._membership(update.my_chat_member)
+
+    def plain_words(self, update: StoredUpdate, group_id: int | None) -> tuple[Place, Words] | None:
+        """Where and what a customer wrote, where an update is no more than that; None: `handle` has to look at it.
+
+        `group_id` is the operators' group.
+        """
+        if set(update.payload) != {"update_id", "message"}:
+            return None
+        try:
+            message = read_update(update.payload, self._bot.api).message
+        except ValidationError:
+            return None
+        if message is None or message.text is None or is_operators(message, group_id):
+            return None
+        words = words_of(message, self._bot.username)
+        if not self._is_customers(message) or not words or start_payload(words) is not None:
+            return None
+        place = Place(message.chat.id, message.message_thread_id if message.is_topic_message else None)
+        key = f"tg:{message.chat.id}:{message.message_id}"
+        return place, Words(update.id, key, words, contact_of(message))
 
     async def apologize(self, payload: dict[str, Any]) -> None:
         """Hand the customer behind an update that nobody could read to a person; does nothing for others."""
@@ -91,10 +125,15 @@ class Handling:
         if (payload := start_payload(said.words)) is not None and said.file is None:
             await self._start(view, said.words, payload, message, key)
             return
+        heard = await self._hearing.listen(view, said, key)
+        said = heard.said
         # A file alone asks nothing that an assistant could answer.
-        receipt_seq = await self._receive(view, said.text, key, expects_answer=not said.lacks)
-        if said.file is not None:
-            await keep_file(app, bot, view, receipt_seq, said.file, f"{key}:f")
+        seq = await self._receive(view, said.text, key, expects_answer=not said.lacks)
+        if said.file is not None and heard.stored is not None:
+            sent = said.file
+            await app.call(app.attachments.keep, view.dialog_id, seq, sent.kind, sent.filename, heard.stored)
+        elif said.file is not None:
+            await keep_file(app, bot, view, seq, said.file, f"{key}:f")
         if said.lacks and not view.is_taken_over:
             await self._explain(view, message, said, key)
 

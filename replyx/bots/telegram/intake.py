@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
 
 from replyx.app import App
-from replyx.bots.telegram.handling import Handling
+from replyx.bots.telegram.handling import Handling, Place
 from replyx.bots.telegram.reading import read_update
 from replyx.bots.telegram.running_bot import RunningBot
+from replyx.dialogs.taking import Words
 from replyx.dialogs.updates import MOST_ATTEMPTS, StoredUpdate
 from replyx.errors import DatabaseUnavailable, ReplyXError
 
@@ -19,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 #: Chats of one bot that are worked on at the same time.
 _CHATS_AT_ONCE = 4
+
+#: Messages of one chat that are stored in one commit.
+_WORDS_AT_ONCE = 20
 
 #: Seconds after which the inbox is looked at without being told to.
 _LOOK_SECONDS = 30.0
@@ -51,28 +57,72 @@ class _Intake:
     def __init__(self, app: App, bot: RunningBot) -> None:
         self._app, self._bot = app, bot
         self._handling = Handling(app, bot)
+        #: The operators' group, as it was at the beginning of the turn.
+        self._group_id: int | None = None
+        self._has_begun = False
 
     async def turn(self) -> bool:
         """Work on what can be worked on; whether there was anything."""
-        waiting = await self._app.call(self._app.updates.waiting, self._bot.assistant_id)
-        chats: dict[int, list[StoredUpdate]] = {}
+        if not self._has_begun:
+            await self._app.call(self._app.updates.suspect, self._bot.assistant_id)
+            self._has_begun = True
+        ready = await self._app.call(self._look)
+        permits = asyncio.Semaphore(_CHATS_AT_ONCE)
+        async with asyncio.TaskGroup() as tasks:
+            for rest in ready:
+                if rest:
+                    tasks.create_task(self._chat(rest, permits))
+        return bool(ready)
+
+    def _look(self) -> list[deque[StoredUpdate]]:
+        """What waits, chat by chat; the plain words at the head of each are taken at once, in this thread."""
+        app, assistant_id = self._app, self._bot.assistant_id
+        waiting = app.updates.waiting(assistant_id)
+        if not waiting:
+            return []
+        self._group_id, _ = app.topics.group_of(assistant_id)
+        chats: dict[int, deque[StoredUpdate]] = {}
         moves = any(_is_move(update.payload) for update in waiting)
         for update in waiting:
             # Where a group moves to another id, what is said there must not come before the move.
-            chats.setdefault(0 if moves else chat_of(update.payload), []).append(update)
+            chats.setdefault(0 if moves else chat_of(update.payload), deque()).append(update)
         # While the head of a chat pauses after a failure, what was said after it has to wait, too.
-        ready = [updates for updates in chats.values() if updates[0].is_due]
-        permits = asyncio.Semaphore(_CHATS_AT_ONCE)
-        async with asyncio.TaskGroup() as tasks:
-            for updates in ready:
-                tasks.create_task(self._chat(updates, permits))
-        return bool(ready)
+        ready = [rest for rest in chats.values() if rest[0].is_due]
+        for rest in ready:
+            self._take_words(rest)
+        return ready
 
-    async def _chat(self, updates: list[StoredUpdate], permits: asyncio.Semaphore) -> None:
+    async def _chat(self, rest: deque[StoredUpdate], permits: asyncio.Semaphore) -> None:
         async with permits:
-            for update in updates:
-                if self._bot.stop.is_set() or not update.is_due or not await self._one(update):
+            while rest:
+                if self._bot.stop.is_set() or not rest[0].is_due or not await self._one(rest.popleft()):
                     return
+                if rest and not rest[0].attempts:
+                    await self._app.call(self._take_words, rest)
+
+    def _take_words(self, rest: deque[StoredUpdate]) -> None:
+        """Take the plain words at the head of a chat off it; where they cannot be taken together, they stay."""
+        while rest and not self._bot.stop.is_set():
+            place: Place | None = None
+            taken: list[Words] = []
+            for update in islice(rest, _WORDS_AT_ONCE):
+                # What has been tried before is looked at for itself.
+                found = self._handling.plain_words(update, self._group_id) if not update.attempts else None
+                if found is None or place not in (None, found[0]):
+                    break
+                place = found[0]
+                taken.append(found[1])
+            if place is None:
+                return
+            try:
+                self._app.taking.take(self._bot.assistant_id, place.chat_id, place.thread_id, taken)
+            except DatabaseUnavailable:
+                raise
+            except ReplyXError:
+                # One after the other: then it shows which one it is.
+                return
+            for _ in taken:
+                rest.popleft()
 
     async def _one(self, update: StoredUpdate) -> bool:
         """Make the effect of one update; False where the chat has to wait."""

@@ -7,6 +7,10 @@ _TEXTS = {
         "Голосовое сообщение я передал, но расслышать его пока не умею. Напишите, пожалуйста, вопрос текстом.",
         "I have kept your voice message, but I cannot understand speech yet. Please write your question.",
     ),
+    "unheard": (
+        "Голосовое сообщение я передал, но расслышать его не удалось. Напишите, пожалуйста, вопрос текстом.",
+        "I have kept your voice message, but could not make out the words. Please write your question.",
+    ),
     "file": (
         "Файл получен. Напишите, пожалуйста, в чём вопрос.",
         "I have received the file. Please write what your question is.",

@@ -40,15 +40,21 @@ async def on_message(app: App, bot: RunningBot, update_id: int, message: Message
         ReplyXError: the record is away; the update should be tried again.
     """
     group_id, tenant_id = await app.call(app.topics.group_of, bot.assistant_id)
+    if not is_operators(message, group_id):
+        return False
     link = _LINK.fullmatch(message.text or "")
-    if link is not None and message.from_user is not None:
+    if link is not None:
         await _link(app, bot, message, link.group(1) or "", tenant_id)
         return True
-    if group_id is None or message.chat.id != group_id:
-        return False
     if _is_to_be_sent(message):
         await _say(app, bot, update_id, message, tenant_id)
     return True
+
+
+def is_operators(message: Message, group_id: int | None) -> bool:
+    """Whether a message is an operator's, where `group_id` is the operators' group."""
+    is_link = message.from_user is not None and _LINK.fullmatch(message.text or "") is not None
+    return is_link or (group_id is not None and message.chat.id == group_id)
 
 
 async def on_desk_button(app: App, bot: RunningBot, query: CallbackQuery) -> tuple[str, bool]:

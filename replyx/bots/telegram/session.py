@@ -9,7 +9,7 @@ import asyncio
 import json
 import random
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -185,12 +185,17 @@ class Sessions:
         with self._lock:
             return self._known.setdefault(key, made)
 
+    async def keep(self, routes: Collection[Route]) -> None:
+        """Close the connections along all other routes: nobody uses them any more."""
+        with self._lock:
+            unused = [self._known.pop(key) for key in list(self._known) if key[0] not in routes]
+        for session in unused:
+            session.is_over = True
+        await asyncio.gather(*(session.close() for session in unused))
+
     async def close(self) -> None:
         """Close every connection."""
-        for session in self._known.values():
-            session.is_over = True
-        await asyncio.gather(*(session.close() for session in self._known.values()))
-        self._known.clear()
+        await self.keep(())
 
 
 class Backoff:

@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 FIRST_SECONDS = 1.0
 _LEAST = 12
 
+#: Seconds that an answer has to take before it is shown that somebody types.
+_TYPING_AFTER = 0.2
+
 #: Seconds for which Telegram shows that somebody types.
 _TYPING_SECONDS = 4.5
 
@@ -160,7 +163,7 @@ class _LiveAnswer:
         """Type, and change the message, until the answer is there or does not come."""
         loop = asyncio.get_running_loop()
         start = loop.time()
-        typed = -_TYPING_SECONDS
+        typed = start - _TYPING_SECONDS + _TYPING_AFTER
         longest = self._app.config.answers.timeout_seconds * self._app.config.answers.attempts
         while not self._over.is_set() and loop.time() < start + longest:
             if self._message_id is None and loop.time() - typed >= _TYPING_SECONDS:

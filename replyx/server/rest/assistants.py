@@ -39,6 +39,10 @@ class AssistantFields(Body):
     clarify_threshold: float | None = None
     #: The operators' group in Telegram, a negative number.
     telegram_group_id: int | None = None
+    #: The address of the bot's own Bot API server; null: the appliance's.
+    telegram_api_base: Text | None = None
+    #: `socks5://user:password@host:port` or `http://host:port`; null: none of its own.
+    telegram_proxy: Text | None = None
 
 
 class NewAssistant(AssistantFields):
@@ -89,6 +93,11 @@ async def rotate_site_token(call: Call) -> Json:
 async def show_embed(call: Call) -> Json:
     assistant = await call.app.call(call.app.assistants.get, call.actor, call.id)
     return _embed(assistant, f"{call.front.origins.base_url}/widget.js")
+
+
+async def show_bot(call: Call) -> Json:
+    found = await call.app.call(call.app.bot_states.get, call.actor, call.id)
+    return found.as_json(call.language)
 
 
 def _embed(assistant: AssistantView, script_url: str) -> Json:

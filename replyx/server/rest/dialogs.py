@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import Field
+from starlette.responses import FileResponse, Response
 
 from replyx.dialogs.dialogs import DialogFilter
 from replyx.server.bodies import Body, Id, MessageKey, Page, Query, Seq, Text
@@ -75,6 +76,27 @@ async def list_messages(call: Call) -> Json:
         call.app.dialogs.messages, call.actor, call.id, after_seq=call.query.after_seq, limit=call.query.limit
     )
     return {"messages": [row.as_json() for row in rows]}
+
+
+async def list_attachments(call: Call) -> list[Json]:
+    page = call.query
+    rows, total = await call.app.call(
+        call.app.attachments.list_for, call.actor, call.id, limit=page.limit, offset=page.offset
+    )
+    call.count_items(total)
+    return [row.as_json() for row in rows]
+
+
+async def show_attachment(call: Call) -> Response:
+    """The file as the customer sent it. It is never shown in place: it could be a page that runs here."""
+    attachment, path = await call.app.call(call.app.attachments.open, call.actor, call.id)
+    return FileResponse(
+        path,
+        media_type="application/octet-stream",
+        filename=attachment.filename,
+        content_disposition_type="attachment",
+        headers={"Content-Security-Policy": "sandbox; default-src 'none'", "Cache-Control": "private, no-store"},
+    )
 
 
 async def list_events(call: Call) -> Json:

@@ -23,6 +23,14 @@ interface Message {
   engine?: string | null;
   reply_id?: number | null;
   outcome?: string | null;
+  attachments?: Attached[];
+}
+
+/** A file that a customer sent with a message. */
+interface Attached {
+  id: number;
+  filename: string;
+  size: number;
 }
 
 interface WidgetSession {
@@ -102,6 +110,7 @@ interface Assistant {
   allowed_domains: string[];
   site_token: string | null;
   welcome_text: string | null;
+  telegram_bot_token: string | null;
   created_at: string;
 }
 

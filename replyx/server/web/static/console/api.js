@@ -75,6 +75,22 @@ export async function request(method, path, body) {
   return json;
 }
 
+/** Save a file of the server under its name: a plain link could not carry the token. @param {string} path @param {string} name */
+export async function save(path, name) {
+  let answer;
+  try {
+    answer = await fetch(path, { headers: headers() });
+  } catch {
+    throw new ApiError(0);
+  }
+  if (!answer.ok) throw refused(answer.status, await answer.json().catch(() => null));
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(await answer.blob());
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+}
+
 /**
  * Send a file, telling how much of it has gone (0 to 1).
  * @param {number} assistantId @param {File} file @param {(part: number) => void} onProgress

@@ -1,9 +1,9 @@
 // @ts-check
 // The last dialogs of an assistant, or of all that there are (null), read only: who said what, which engine answered and from which pages.
 
-import { request } from './api.js';
-import { fill, h } from './dom.js';
-import { T, when } from './texts.js';
+import { request, save } from './api.js';
+import { fill, h, showError } from './dom.js';
+import { T, size, when } from './texts.js';
 
 /** @param {HTMLElement} place @param {Assistant | null} assistant */
 export function showDialogs(place, assistant) {
@@ -57,11 +57,26 @@ function drawMessage(message) {
   const how = message.outcome && message.outcome !== 'answered' ? T.outcomes[message.outcome] : T.engines[message.engine || ''];
   const meta = [who, when(message.created_at), message.sender === 'assistant' && how].filter(Boolean).join(' · ');
   const box = h('article', { class: `message ${message.sender}` }, h('p', { class: 'dim' }, meta), h('p', { class: 'text' }, message.text));
+  for (const file of message.attachments || []) box.append(drawFile(file));
   const sources = message.sources || [];
   if (sources.length) {
     box.append(h('details', {}, h('summary', {}, `${T.sources}: ${sources.length}`), h('ol', {}, ...sources.map(drawSource))));
   }
   return box;
+}
+
+/** A file that the customer sent. @param {Attached} file */
+function drawFile(file) {
+  const outcome = h('span', {});
+  const button = h('button', { type: 'button', class: 'small', onclick: async () => {
+    outcome.replaceChildren();
+    try {
+      await save(`/api/attachments/${file.id}/file`, file.filename);
+    } catch (error) {
+      showError(outcome, error);
+    }
+  } }, `${T.download}: ${file.filename} (${size(file.size)})`);
+  return h('p', {}, button, outcome);
 }
 
 /** @param {Source} source */

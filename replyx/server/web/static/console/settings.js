@@ -60,7 +60,17 @@ export function showSettings(place, assistant, onChange) {
     await request('DELETE', `/api/assistants/${assistant.id}`);
     onChange(null);
   });
+  const bot = h('div', {});
+  showBot(bot, assistant);
   place.replaceChildren(
+    bot,
     h('section', { class: 'card' }, form, done),
     h('section', { class: 'card row' }, h('p', { class: 'dim' }, T.removeText), remove));
+}
+
+/** What is wrong with the Telegram bot, where there is one. @param {HTMLElement} place @param {Assistant} assistant */
+async function showBot(place, assistant) {
+  if (!assistant.telegram_bot_token || !assistant.is_active) return;
+  const state = await request('GET', `/api/assistants/${assistant.id}/bot`).catch(() => null);
+  if (state?.message) place.replaceChildren(h('div', { class: 'notice bad', role: 'alert' }, h('p', {}, `Telegram: ${state.message}`)));
 }
