@@ -29,7 +29,7 @@ from replyx.bots.telegram.running_bot import RunningBot
 from replyx.dialogs.arrivals import ChatView
 from replyx.dialogs.taking import Words
 from replyx.dialogs.updates import StoredUpdate
-from replyx.errors import ReplyXError
+from replyx.errors import DatabaseUnavailable, ReplyXError
 from replyx.types import SYSTEM, Channel, Contact, HandoffReason, InboundMessage
 
 logger = logging.getLogger(__name__)
@@ -104,6 +104,8 @@ class Handling:
             await app.call(app.deliveries.notice, view.dialog_id, notice_text("unreadable", view.language), f"{key}:n")
             if not view.is_taken_over:
                 await app.call(app.handoffs.request, SYSTEM, view.dialog_id, HandoffReason.FAILED)
+        except DatabaseUnavailable:
+            raise
         except ReplyXError:
             logger.warning("a customer could not be told", extra={"assistant_id": self._bot.assistant_id})
 
