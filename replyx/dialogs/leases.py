@@ -65,7 +65,7 @@ class Leases:
 
     def _renew_one(self, lease: Lease) -> None:
         try:
-            with self._db.transaction():
+            with self._db.transaction(provisional=True):
                 renewed = (
                     Reply.update(lease_until=self._db.now_ms(self._seconds))
                     .where((Reply.id == lease.reply_id) & (Reply.fence == lease.fence) & (Reply.state == "working"))

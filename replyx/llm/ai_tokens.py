@@ -163,7 +163,8 @@ class AiTokens:
         least used today. `exclude` holds the keys that this answer has tried.
         """
         day, month = self._today()
-        with self._db.transaction():
+        # A power cut may forget the count of a call that it broke off.
+        with self._db.transaction(provisional=True):
             for row in self._candidates(model, exclude, day, month):
                 if self._counting.count(row.id, day, month):
                     secret = self._box.open(row.secret)

@@ -8,10 +8,11 @@ Services write `with db.transaction():`; nested blocks are savepoints. What must
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -83,8 +84,14 @@ class Database:
             self.native.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, provisional: bool = False) -> Iterator[None]:
         """All or nothing. Inside another transaction this is a savepoint: its failure undoes only itself.
+
+        A `provisional` one is for what nobody is told of and the record does without: claims, counts. SQLite does not
+        wait for the disk then. No death of a process loses it; a power cut may, with all that came after it, so that
+        the record is one that was, and every lasting commit makes what was before it last. Where effects are waiting
+        after all, it lasts before they run. PostgreSQL's server can fall while our processes live on: there every
+        transaction lasts.
 
         Raises:
             UniqueViolation: a natural key is taken. On PostgreSQL and SQLite alike.
@@ -102,7 +109,8 @@ class Database:
                 raise
             stack[-2].extend(stack.pop())
             return
-        with self.connection(), self._write_turn():
+        unsynced = provisional and self.is_sqlite
+        with self.connection(), self._write_turn(), self._unsynced() if unsynced else nullcontext():
             stack.append([])
             try:
                 with _translated(), self.native.atomic("IMMEDIATE") if self.is_sqlite else self.native.atomic():
@@ -111,6 +119,8 @@ class Database:
                 stack.pop()
                 raise
             effects = stack.pop()
+        if unsynced and effects:
+            self._sync()
         _run(effects)
 
     def after_commit(self, effect: Callable[[], object]) -> None:
@@ -183,6 +193,28 @@ class Database:
             yield
         finally:
             self._writer.release()
+
+    @contextmanager
+    def _unsynced(self) -> Iterator[None]:
+        """Commits of this connection do not wait for the disk; the log stays whole and in order."""
+        connection = self.native.connection()
+        connection.execute("PRAGMA synchronous = normal")
+        try:
+            yield
+        finally:
+            connection.execute("PRAGMA synchronous = full")
+
+    def _sync(self) -> None:
+        """Wait until everything that SQLite has committed is on the disk."""
+        try:
+            # The log is opened anew each time: SQLite may have replaced it. Its locks are on other files.
+            log = os.open(f"{self.native.database}-wal", os.O_RDONLY)
+            try:
+                os.fdatasync(log)
+            finally:
+                os.close(log)
+        except OSError as error:
+            raise _unavailable(error) from error
 
     def _effects(self) -> list[list[Callable[[], object]]]:
         if not hasattr(self._local, "effects"):

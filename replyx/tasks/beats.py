@@ -78,7 +78,7 @@ class Beats:
             self._started.add(name)
         # `replyx upgrade` and `replyx doctor` tell from it which processes run an earlier program.
         detail = {"version": __version__, **(detail or {})}
-        with self._db.transaction():
+        with self._db.transaction(provisional=True):
             now = self._db.now_ms()
             changes = {"role": role, "beat_at": now, "detail": detail, **({"started_at": now} if is_first else {})}
             ProcessBeat.insert(name=name, role=role, started_at=now, beat_at=now, detail=detail).on_conflict(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from replyx.errors import ConfigError, Conflict, DatabaseUnavailable, DiskFull, 
 from replyx.storage.accounts import RevokedToken
 from replyx.storage.billing import LedgerEntry, LedgerTransfer
 from replyx.storage.database import Database, proxy
+from replyx.storage.schema import require_durability
 from tests.domain.counters import Counter, add_one, make_counters, value_of
 
 
@@ -48,6 +50,44 @@ def test_a_failed_savepoint_undoes_only_itself(db: Database) -> None:
         add_one(db, "after")
 
     assert [value_of(db, name) for name in ("outer", "inner", "after")] == [1, 0, 1]
+
+
+def test_a_provisional_transaction_does_not_wait_for_the_disk_unless_effects_wait_for_it(tmp_path: Path) -> None:
+    file, log, aside = (tmp_path / name for name in ("a.db", "a.db-wal", "aside"))
+    db = Database(f"sqlite:///{file}", pool=2, timeout=5)
+    make_counters(db, "a")
+    told: list[str] = []
+
+    # Without its log nothing can be waited for; SQLite itself goes on with the file that it has open.
+    with db.transaction(provisional=True):
+        add_one(db, "a")
+        log.rename(aside)
+    aside.rename(log)
+    with pytest.raises(DatabaseUnavailable), db.transaction(provisional=True):
+        add_one(db, "a")
+        db.after_commit(lambda: told.append("too early"))
+        log.rename(aside)
+    aside.rename(log)
+    with db.transaction(provisional=True):
+        add_one(db, "a")
+        db.after_commit(lambda: told.append("lasting"))
+
+    assert told == ["lasting"]
+    assert value_of(db, "a") == 3
+    db.close()
+
+
+def test_a_provisional_transaction_fails_and_nests_as_any_other_and_the_next_one_waits_again(db: Database) -> None:
+    make_counters(db, "a")
+
+    with pytest.raises(Stop), db.transaction(provisional=True):
+        add_one(db, "a")
+        raise Stop
+    with db.transaction(), db.transaction(provisional=True):
+        add_one(db, "a")
+
+    assert value_of(db, "a") == 1
+    require_durability(db)
 
 
 def test_a_taken_key_inside_a_savepoint_leaves_the_transaction_usable(db: Database) -> None:
