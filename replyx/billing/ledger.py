@@ -55,6 +55,15 @@ _SET_ASIDE = Prepared(
         (User.id == Slot("user")) & (User.balance >= Slot("amount"))
     )
 )
+_CAPTURED = Prepared(lambda: _closing(state="captured"))
+_RELEASED = Prepared(lambda: _closing(state="released", key=Hold.key.concat(Slot("suffix"))))
+_MOVE_FROM_HOLDS = Prepared(
+    lambda: (
+        User.update(held=User.held - Slot("amount"), balance=User.balance + Slot("back"))
+        .where((User.id == Slot("user")) & (User.held >= Slot("amount")))
+        .returning(User.balance, User.held)
+    )
+)
 _TRANSFER = insertion(
     LedgerTransfer,
     *("key", "kind", "user_id", "amount", "assistant_id", "service_type", "description", "details", "created_at"),
@@ -68,6 +77,10 @@ class Ledger:
     def __init__(self, db: Database, clock: Clock, config: Config) -> None:
         self._db, self._clock, self._config = db, clock, config
         self._audit = Audit(db, clock)
+        expires = db.now_ms(config.billing.hold_minutes * 60)
+        self._holding = Prepared(
+            lambda: Hold.insert(key=Slot("key"), user=Slot("user"), amount=Slot("amount"), expires_at=expires)
+        )
 
     def hold(self, user_id: int, amount: int, key: str) -> int:
         """Set `amount` kopecks aside for one try at one thing; answers the hold's id.
@@ -80,12 +93,11 @@ class Ledger:
         _check_amount(amount)
         _check_key(key)
         paid = _SET_ASIDE.bind(user=user_id, amount=amount)
-        expires = self._db.now_ms(self._config.billing.hold_minutes * 60)
         try:
             with self._db.transaction():
                 if not paid.execute():
                     raise InsufficientBalance
-                hold_id = int(Hold.insert(key=key, user=user_id, amount=amount, expires_at=expires).execute())
+                hold_id = int(self._holding.bind(key=key, user=user_id, amount=amount).execute())
                 self._transfer(f"hold#{hold_id}", "hold", user_id, amount, _user(user_id), _held(user_id), "Hold")
                 return hold_id
         except UniqueViolation as error:
@@ -221,20 +233,13 @@ class Ledger:
 
     def _settle(self, hold_id: int, state: str) -> tuple[int, int] | None:
         """Close an open hold; its user and amount. None: it is not open. Whoever closes it alone moves its money."""
-        changes: Json = {"state": state}
-        if state == "released":
-            changes["key"] = Hold.key.concat(f"#{hold_id}")
-        if not Hold.update(**changes).where((Hold.id == hold_id) & (Hold.state == "open")).execute():
-            return None
-        row: Any = Hold.select(Hold.user, Hold.amount).where(Hold.id == hold_id).tuples().get()
-        return int(row[0]), int(row[1])
+        closing = _RELEASED if state == "released" else _CAPTURED
+        row = next(iter(closing.bind(hold=hold_id, suffix=f"#{hold_id}").execute()), None)
+        return (int(row.user_id), int(row.amount)) if row is not None else None
 
     def _move_from_holds(self, user_id: int, amount: int, *, back: int) -> int:
         """Take `amount` out of the holds, `back` of it to the balance; answers what the user has then, held or not."""
-        moved = User.update(held=User.held - amount, balance=User.balance + back).where(
-            (User.id == user_id) & (User.held >= amount)
-        )
-        rows = list(moved.returning(User.balance, User.held).execute())
+        rows = list(_MOVE_FROM_HOLDS.bind(user=user_id, amount=amount, back=back).execute())
         if not rows:
             raise Conflict("Удержанной суммы нет.", "The held amount is not there.")
         return int(rows[0].balance + rows[0].held)
@@ -293,6 +298,12 @@ class Ledger:
         ).execute()
         for account, part in ((source, -amount), (target, amount)):
             _ENTRY.bind(transfer=transfer, account=account, amount=part).execute()
+
+
+def _closing(**changes: Any) -> Any:
+    """The statement that closes an open hold with `changes` and answers whose it was, and of how much."""
+    is_open = (Hold.id == Slot("hold")) & (Hold.state == "open")
+    return Hold.update(**changes).where(is_open).returning(Hold.user, Hold.amount)
 
 
 def _user(user_id: int) -> str:

@@ -47,6 +47,21 @@ _OWED = Prepared(
     lambda: Reply.select(Reply.dialog).where((Reply.id == Slot("reply")) & Reply.state.in_(OPEN_STATES)).limit(1)
 )
 
+#: The reply, while it is this claim's.
+_MINE = Prepared(
+    lambda: (
+        Reply.select()
+        .where((Reply.id == Slot("reply")) & (Reply.fence == Slot("fence")) & (Reply.state == "working"))
+        .limit(1)
+    )
+)
+
+_HELD = Prepared(lambda: Reply.update(hold_id=Slot("hold")).where(Reply.id == Slot("reply")))
+
+_DONE = Prepared(
+    lambda: Reply.update(state="done", hold_id=None, trace=Slot("trace", Reply.trace)).where(Reply.id == Slot("reply"))
+)
+
 _SAID = Prepared(
     lambda: (
         Message.select(Message.sender, Message.text, Message.seq)
@@ -146,8 +161,11 @@ class Answering:
         self._leases.close()
 
     def _claim(self, reply_id: int) -> Claim | None:
-        """Transaction 2: take the reply, check that it is still the assistant's turn, hold the price."""
-        with self._db.transaction():
+        """Transaction 2: take the reply, check that it is still the assistant's turn, hold the price.
+
+        A power cut that undoes it leaves what was true before: an answer that is owed, nothing held, no worker.
+        """
+        with self._db.transaction(provisional=True):
             known = _OWED.bind(reply=reply_id).first()
             if known is None:
                 return None
@@ -183,7 +201,7 @@ class Answering:
             )
             self._apologise(dialog, reply, HandoffReason.POLICY)
             return None
-        Reply.update(hold_id=held.hold_id).where(Reply.id == reply.id).execute()
+        _HELD.bind(reply=reply.id, hold=held.hold_id).execute()
         return Claim(
             reply_id=reply.id,
             dialog_id=dialog.id,
@@ -256,9 +274,7 @@ class Answering:
                 dialog = access_dialog(self._db, SYSTEM, claim.dialog_id, lock=True)
             except NotFound:
                 return None, None
-            reply = Reply.get_or_none(
-                (Reply.id == claim.reply_id) & (Reply.fence == claim.fence) & (Reply.state == "working")
-            )
+            reply = _mine(claim)
             if reply is None:
                 # The fence moved: a person took over, or another worker did. The hold was settled with it.
                 return None, None
@@ -275,7 +291,7 @@ class Answering:
 
     def _deliver(self, dialog: Dialog, claim: Claim, draft: Draft) -> MessageView:
         trace = self._trace(claim, draft)
-        Reply.update(state="done", hold_id=None, trace=trace).where(Reply.id == claim.reply_id).execute()
+        _DONE.bind(reply=claim.reply_id, trace=trace).execute()
         message = self._writing.add_message(
             dialog,
             Sender.ASSISTANT,
@@ -318,10 +334,7 @@ class Answering:
     def _give_up(self, claim: Claim) -> None:
         """The answer is not wanted any more; whoever moved the fence has settled it, else it is settled here."""
         with self._db.transaction():
-            mine = Reply.get_or_none(
-                (Reply.id == claim.reply_id) & (Reply.fence == claim.fence) & (Reply.state == "working")
-            )
-            if mine is not None:
+            if _mine(claim) is not None:
                 self._settle(claim, "pending")
                 self._db.after_commit(lambda: self._queue.send(ANSWER_GENERATE, claim.reply_id))
 
@@ -335,9 +348,7 @@ class Answering:
         try:
             with self._db.transaction():
                 dialog = access_dialog(self._db, SYSTEM, claim.dialog_id, lock=True)
-                reply = Reply.get_or_none(
-                    (Reply.id == claim.reply_id) & (Reply.fence == claim.fence) & (Reply.state == "working")
-                )
+                reply = _mine(claim)
                 if reply is None:
                     return
                 logger.warning(
@@ -376,6 +387,12 @@ class Answering:
     def _count(self, reply: Reply, outcome: Outcome, engine: EngineName) -> None:
         waited = (self._clock.now() - reply.created_at).total_seconds()
         self._db.after_commit(lambda: self._figures.answered(str(outcome), str(engine), max(0.0, waited)))
+
+
+def _mine(claim: Claim) -> Reply | None:
+    """The claim's reply; None where the fence has moved."""
+    found: Reply | None = _MINE.bind(reply=claim.reply_id, fence=claim.fence).first()
+    return found
 
 
 def _is_asked(row: tuple[str, str, int], first_seq: int, upto_seq: int) -> bool:

@@ -26,6 +26,7 @@ _ADD = insertion(
     *("dialog", "seq", "sender", "text", "operator_name", "external_id"),
     *("reply_id", "engine", "outcome", "sources", "created_at"),
 )
+_OWE = insertion(Reply, "dialog", "first_seq", "upto_seq", "created_at")
 _OPEN_REPLY = Prepared(
     lambda: Reply.select(Reply.id).where((Reply.dialog == Slot("dialog")) & Reply.state.in_(OPEN_STATES)).limit(1)
 )
@@ -109,8 +110,8 @@ class Writing:
             Reply.update(upto_seq=upto_seq).where(Reply.id == open_reply.id).execute()
             joined: int = open_reply.id
             return joined
-        reply = Reply.create(dialog=dialog.id, first_seq=first_seq, upto_seq=upto_seq, created_at=self._clock.now())
-        reply_id: int = reply.id
+        owed = _OWE.bind(dialog=dialog.id, first_seq=first_seq, upto_seq=upto_seq, created_at=self._clock.now())
+        reply_id = int(owed.execute())
         self.postbox.expect_answer(dialog, reply_id)
         self._db.after_commit(lambda: self._queue.send(ANSWER_GENERATE, reply_id))
         return reply_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from replyx.knowledge.languages import told
@@ -13,6 +13,12 @@ from replyx.llm.engine import Passage
 from replyx.storage.assistants import Assistant
 from replyx.storage.database import Database
 from replyx.storage.knowledge import Chunk, Document, QaPair
+from replyx.storage.prepared import Prepared, Slot
+
+
+_REVISION = Prepared(
+    lambda: Assistant.select(Assistant.knowledge_revision).where(Assistant.id == Slot("assistant")).limit(1).tuples()
+)
 
 
 @dataclass(frozen=True)
@@ -58,9 +64,8 @@ class Corpus:
     def revision(self, assistant_id: int) -> int | None:
         """How often the assistant's knowledge has changed; None where there is no such assistant."""
         with self._db.connection():
-            query = Assistant.select(Assistant.knowledge_revision).where(Assistant.id == assistant_id)
-            found: int | None = query.scalar()
-            return found
+            row = _REVISION.bind(assistant=assistant_id).first()
+            return int(row[0]) if row else None
 
     def changed(self, assistant_id: int) -> None:
         """Count a change; inside the transaction that makes it."""
@@ -109,16 +114,8 @@ class Corpus:
         found: dict[int, Passage] = {}
         with self._db.connection():
             if chunk_ids:
-                columns = (
-                    Chunk.id,
-                    Chunk.text,
-                    Chunk.page,
-                    Chunk.heading,
-                    Chunk.document,
-                    Document.filename,
-                    Document.url,
-                )
-                rows = _ready_chunks(assistant_id).select(*columns).where(Chunk.id.in_(chunk_ids)).tuples()
+                slots = {f"chunk{n}": chunk_id for n, chunk_id in enumerate(chunk_ids)}
+                rows = _some_chunks(len(chunk_ids)).bind(assistant=assistant_id, **slots)
                 for chunk_id, text, page, heading, document_id, filename, url in rows:
                     found[chunk_id] = Passage(text, 0.0, document_id, filename, page, heading, None, chunk_id, url)
             if pair_ids:
@@ -128,6 +125,14 @@ class Corpus:
         return [replace(found[item], score=score) for item, score in scores if item in found]
 
 
-def _ready_chunks(assistant_id: int) -> Any:
+@cache
+def _some_chunks(count: int) -> Prepared[Any]:
+    """The statement that reads `count` of an assistant's chunks by their ids: `chunk0` and so on."""
+    columns = (Chunk.id, Chunk.text, Chunk.page, Chunk.heading, Chunk.document, Document.filename, Document.url)
+    wanted = [Slot(f"chunk{n}") for n in range(count)]
+    return Prepared(lambda: _ready_chunks(Slot("assistant")).select(*columns).where(Chunk.id.in_(wanted)).tuples())
+
+
+def _ready_chunks(assistant_id: int | Slot) -> Any:
     joined = Chunk.select().join(Document, on=(Chunk.document == Document.id))
     return joined.where((Chunk.assistant == assistant_id) & (Document.status == "completed"))

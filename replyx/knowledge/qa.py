@@ -17,6 +17,7 @@ from replyx.knowledge.words import is_common, key_of, stems
 from replyx.storage.assistants import Assistant
 from replyx.storage.database import Database
 from replyx.storage.knowledge import QaPair
+from replyx.storage.prepared import Prepared, Slot
 from replyx.storage.row_counts import kept_count
 from replyx.types import Actor
 
@@ -37,6 +38,17 @@ _QUESTION_WORDS = (
     "not no never without who whom whose where when why how which what"
 )
 _DECIDING = frozenset(_QUESTION_WORDS.split())
+
+
+_EXACT = Prepared(
+    lambda: (
+        QaPair.select()
+        .where((QaPair.assistant == Slot("assistant")) & (QaPair.question_key == Slot("key")))
+        .order_by(QaPair.id.desc())
+        .limit(1)
+    )
+)
+_ANY = Prepared(lambda: QaPair.select(QaPair.id).where(QaPair.assistant == Slot("assistant")).limit(1).tuples())
 
 
 class QaPairs:
@@ -141,12 +153,11 @@ class QaPairs:
     def match(self, assistant_id: int, question: str) -> QaView | None:
         """The pair whose question is this but for case, punctuation and endings; else one that means the same."""
         with self._db.connection():
-            pairs = QaPair.select().where(QaPair.assistant == assistant_id)
             key = _key(question)
-            exact = pairs.where(QaPair.question_key == key).order_by(QaPair.id.desc()).first() if key else None
+            exact = _EXACT.bind(assistant=assistant_id, key=key).first() if key else None
             if exact is not None:
                 return QaView.of(exact)
-            if not pairs.exists():
+            if _ANY.bind(assistant=assistant_id).first() is None:
                 return None
         return self._near(assistant_id, question)
 
