@@ -15,7 +15,6 @@ from replyx.storage.database import Database
 from replyx.storage.knowledge import Chunk, Document, QaPair
 from replyx.storage.prepared import Prepared, Slot
 
-
 _REVISION = Prepared(
     lambda: Assistant.select(Assistant.knowledge_revision).where(Assistant.id == Slot("assistant")).limit(1).tuples()
 )
