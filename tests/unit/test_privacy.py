@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from replyx.llm.engine import EngineRequest, Passage, Turn
 from replyx.llm.privacy import Masks
@@ -45,6 +47,24 @@ def test_each_kind_is_known(text: str, shown: str) -> None:
 )
 def test_other_numbers_stay(text: str) -> None:
     assert masked(text) == text
+
+
+@given(
+    some.lists(
+        some.sampled_from(
+            (
+                *("4111 1111", "4111-1111-", "4111111111111111", "+7", "8 ", " (916) ", "123-45-67", "45 09", " № "),
+                *("№", "123456", "паспорт ", "Passport ", "123456789", "4509123456", "1", "0", "-", " ", ".", "a@b.ru"),
+            )
+        ),
+        max_size=9,
+    ).map("".join)
+)
+def test_a_text_is_masked_the_same_whatever_numbers_stand_behind_it(text: str) -> None:
+    # Nine digits make every text be looked at closely; these are nothing by themselves.
+    behind = " ; 1;2;3;4;5;6;7;8;9"
+
+    assert masked(text + behind) == masked(text) + behind
 
 
 def test_one_value_has_one_mark_wherever_it_stands_and_a_companys_number_is_not_hidden() -> None:
