@@ -97,13 +97,21 @@ def cosines(packed: Sequence[bytes], vector: Vectors) -> list[tuple[float, float
     import numpy as np
 
     dim = len(vector)
-    rows = unpack(b"".join(packed), dim)
-    found = rows @ vector
-    ends = np.cumsum([len(one) // dim for one in packed])
-    result = []
-    start = 0
-    for end in ends.tolist():
-        own = rows[start:end]
-        result.append((float(mean_of(own) @ vector), float(found[start:end].max())))
-        start = end
-    return result
+    # As `unpack` makes them but for their lengths, by which less is divided afterwards.
+    rows = np.frombuffer(b"".join(packed), dtype=np.int8).reshape(-1, dim).astype(np.float32)
+    shorten = 1 / np.maximum(_lengths(rows), 1e-9)
+    found = (rows @ vector) * shorten
+    counts = [len(one) // dim for one in packed]
+    starts = np.cumsum([0, *counts[:-1]])
+    of_text = np.zeros((len(packed), len(rows)), dtype=np.float32)
+    of_text[np.repeat(np.arange(len(packed)), counts), np.arange(len(rows))] = shorten
+    # The mean direction's cosine is the sum of its sentences' over the length of the sum of their vectors.
+    means = np.add.reduceat(found, starts) / np.maximum(_lengths(of_text @ rows), 1e-9)
+    return list(zip(means.tolist(), np.maximum.reduceat(found, starts).tolist(), strict=True))
+
+
+def _lengths(rows: Vectors) -> Vectors:
+    import numpy as np
+
+    lengths: Vectors = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    return lengths

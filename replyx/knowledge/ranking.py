@@ -14,7 +14,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING
 
@@ -221,6 +220,7 @@ class Question:
 
     def __init__(self, text: str, embed: Embed, second: Embed | None = None) -> None:
         self._text, self._embed, self._second = text, embed, second
+        self._vectors: dict[bool, NDArray[np.float32]] = {}
         self.language = PLAIN
         self.stems = list(dict.fromkeys(stems(text)))
         self.is_cyrillic = _is_cyrillic([self.stems])
@@ -239,14 +239,19 @@ class Question:
         again.stems = made[again.language]
         return again
 
-    @cached_property
+    # Python 3.11's `cached_property` has one lock for all questions, so that they would be embedded one after another.
+    @property
     def vector(self) -> NDArray[np.float32]:
-        return self._embed(self._text)
+        if False not in self._vectors:
+            self._vectors[False] = self._embed(self._text)
+        return self._vectors[False]
 
-    @cached_property
+    @property
     def second(self) -> NDArray[np.float32]:
         """The second model's vector."""
-        return (self._second or self._embed)(self._text)
+        if True not in self._vectors:
+            self._vectors[True] = (self._second or self._embed)(self._text)
+        return self._vectors[True]
 
 
 def _in_doubt(found: Sequence[_Seen], centre: float) -> bool:
