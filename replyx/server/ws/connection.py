@@ -31,6 +31,7 @@ class Connection:
         "_send",
         "_waiting",
         "_waiting_bytes",
+        "_write_now",
         "_writer",
         "actor",
         "assistant_id",
@@ -47,8 +48,15 @@ class Connection:
         "typed_at",
     )
 
-    def __init__(self, send: Send, abort: Callable[[], None] | None, now: float) -> None:
-        self._send, self._abort = send, abort
+    def __init__(
+        self,
+        send: Send,
+        abort: Callable[[], None] | None,
+        now: float,
+        write_now: Callable[[str], bool] | None = None,
+    ) -> None:
+        """`write_now` sends a frame at once, and answers whether it could."""
+        self._send, self._abort, self._write_now = send, abort, write_now
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[str] | None = None
         self._waiting_bytes = 0
@@ -87,8 +95,10 @@ class Connection:
         return self._waiting_bytes
 
     def push(self, text: str) -> None:
-        """Queue a frame. A reader that is too slow is closed instead."""
+        """Send a frame, or queue it behind others. A reader that is too slow is closed instead."""
         if self.is_closing:
+            return
+        if self._writer is None and self._write_now is not None and self._write_now(text):
             return
         if self._waiting is None:
             self._waiting = deque()

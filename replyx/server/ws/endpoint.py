@@ -19,7 +19,7 @@ from replyx.server.ws.connection import Connection
 from replyx.server.ws.conversation import Conversation, close_code
 from replyx.server.ws.entrance import Entry, enter
 from replyx.server.ws.frames import Auth, parse_frame
-from replyx.server.ws.protocol import abort_of
+from replyx.server.ws.protocol import abort_of, writer_of
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,8 @@ class DialogSocket:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "websocket.accept"})
-        connection = Connection(send, abort_of(scope), asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        connection = Connection(send, abort_of(scope), now, writer_of(scope))
         self._hub.connections.add(connection)
         topic = None
         try:
