@@ -8,6 +8,7 @@ import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,20 +57,30 @@ class Layer:
         `progress(done, of)` may raise to end it.
         """
         rows: list[Row] = []
-        for start in range(0, len(entries), BATCH):
-            if is_ended():
-                break
-            batch = entries[start : start + BATCH]
-            rows += [
-                Row(e.item_id, assistant_id, e.document_id, e.digest, sentences(e.words), vector, packed)
-                for e, (vector, packed) in zip(batch, self._meanings(batch), strict=True)
-            ]
-            if progress is not None:
-                progress(len(rows), len(entries))
+        headings: dict[str, NDArray[np.float32]] = {}
+        # New words take long to stem; a model leaves the interpreter to others for most of its time.
+        with ThreadPoolExecutor(1, thread_name_prefix="stems") as beside:
+            for start in range(0, len(entries), BATCH):
+                if is_ended():
+                    break
+                batch = entries[start : start + BATCH]
+                stemmed = beside.submit(lambda some: [sentences(e.words) for e in some], batch)
+                meanings = self._meanings(batch, headings)
+                rows += [
+                    Row(e.item_id, assistant_id, e.document_id, e.digest, words, vector, packed)
+                    for e, words, (vector, packed) in zip(batch, stemmed.result(), meanings, strict=True)
+                ]
+                if progress is not None:
+                    progress(len(rows), len(entries))
         return rows
 
-    def _meanings(self, entries: Sequence[Entry]) -> list[tuple[NDArray[np.float32], bytes]]:
-        """Of each entry its direction and its sentences', headings being half of the one and one of the others."""
+    def _meanings(
+        self, entries: Sequence[Entry], above: dict[str, NDArray[np.float32]]
+    ) -> list[tuple[NDArray[np.float32], bytes]]:
+        """Of each entry its direction and its sentences', headings being half of the one and one of the others.
+
+        `above` has the vectors of headings that were met before, and gets those of new ones.
+        """
         import numpy as np
 
         texts: list[str] = []
@@ -78,16 +89,15 @@ class Layer:
             found = parts(entry.meaning)
             spans.append((len(texts), len(texts) + len(found)))
             texts += found
-        headings = {
-            heading: len(texts) + n for n, heading in enumerate(dict.fromkeys(e.heading for e in entries if e.heading))
-        }
-        made = self.embedder.embed_passages([*texts, *headings])
+        new = list(dict.fromkeys(e.heading for e in entries if e.heading and e.heading not in above))
+        made = self.embedder.embed_passages([*texts, *new])
+        above.update(zip(new, made[len(texts) :], strict=True))
         result = []
         for entry, (start, end) in zip(entries, spans, strict=True):
             vector, own = mean_of(made[start:end]), made[start:end]
             if entry.heading:
-                above = made[headings[entry.heading]]
-                vector, own = mean_of(np.stack([vector, above])), np.vstack([own, above])
+                heading = above[entry.heading]
+                vector, own = mean_of(np.stack([vector, heading])), np.vstack([own, heading])
             result.append((vector, pack(own)))
         return result
 
