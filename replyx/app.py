@@ -200,7 +200,7 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
     writing = Writing(db, outbox, queue, ledger, time, plugins, Postbox(db, bus))
     handoffs, top_ups = Handoffs(db, outbox, writing, time), TopUps(db, ledger, time, config, plugins)
     assistants = Assistants(db, bus, time, box, config, engines.check_model, engines.default_model)
-    sessions, inbox = Sessions(db, tokens, time, config), Inbox(db, writing, handoffs, config)
+    sessions, inbox = Sessions(db, tokens, time, config), Inbox(db, writing, handoffs, config, knowledge.expect)
     plugins.open_channels((conversations := Conversations(db, assistants, sessions, inbox)).door)
     return App(
         config=config,

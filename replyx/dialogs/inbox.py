@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from replyx.config.settings import Config
 from replyx.dialogs.access import access_dialog
 from replyx.dialogs.handoff import Handoffs, mentions_keyword
@@ -56,8 +58,17 @@ def assistant_speaks(dialog: Dialog, config: Config) -> bool:
 class Inbox:
     """Receives customer messages."""
 
-    def __init__(self, db: Database, writing: Writing, handoffs: Handoffs, config: Config) -> None:
+    def __init__(
+        self,
+        db: Database,
+        writing: Writing,
+        handoffs: Handoffs,
+        config: Config,
+        expect: Callable[[int, str], object] = lambda _assistant_id, _question: None,
+    ) -> None:
+        """`expect` is told of each question to an assistant before it is stored."""
         self._db, self._writing, self._handoffs, self._config = db, writing, handoffs, config
+        self._expect = expect
 
     def receive(self, inbound: InboundMessage) -> Receipt:
         """Store a customer's message and note the answer that is owed for it: one transaction, or nothing.
@@ -83,6 +94,8 @@ class Inbox:
             if not inbound.expects_answer or not assistant_speaks(dialog, self._config):
                 return Receipt(message, duplicate=False, reply_id=None)
             reply_id = self._writing.owe_reply(dialog, message.seq, message.seq)
+            # While the disk is waited for.
+            self._expect(dialog.assistant_id, text)
             return Receipt(message, duplicate=False, reply_id=reply_id)
 
     def _asks_for_person(self, text: str, dialog: Dialog) -> HandoffReason | None:

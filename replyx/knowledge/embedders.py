@@ -6,6 +6,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -110,13 +111,16 @@ class MultilingualE5:
 
 
 class Remembering:
-    """An embedder that remembers its last questions. Safe to use from any thread."""
+    """An embedder that remembers its last questions; who asks one that is being embedded waits for it.
+
+    Safe to use from any thread.
+    """
 
     def __init__(self, inner: Embedder) -> None:
         self._inner = inner
         self.id, self.near = inner.id, inner.near
         self._lock = threading.Lock()
-        self._questions: OrderedDict[str, Vectors] = OrderedDict()
+        self._questions: OrderedDict[str, Future[Vectors]] = OrderedDict()
 
     @property
     def dim(self) -> int:
@@ -136,13 +140,20 @@ class Remembering:
     def embed_query(self, text: str) -> Vectors:
         with self._lock:
             known = self._questions.get(text)
+            if known is None:
+                mine = self._questions[text] = Future()
+                if len(self._questions) > _REMEMBERED:
+                    self._questions.popitem(last=False)
         if known is not None:
-            return known
-        vector = self._inner.embed_query(text)
-        with self._lock:
-            self._questions[text] = vector
-            if len(self._questions) > _REMEMBERED:
-                self._questions.popitem(last=False)
+            return known.result()
+        try:
+            vector = self._inner.embed_query(text)
+        except BaseException as error:
+            with self._lock:
+                self._questions.pop(text, None)
+            mine.set_exception(error)
+            raise
+        mine.set_result(vector)
         return vector
 
 

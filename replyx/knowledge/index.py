@@ -17,6 +17,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -54,6 +55,7 @@ class Searchable(Protocol):
     """One assistant's knowledge at one revision."""
 
     size: int
+    has_any: bool
 
     def best(self, question: Question, limit: int) -> list[tuple[Item, float]]:
         """Items with scores, best first."""
@@ -80,12 +82,26 @@ class Index:
         self._loading = [threading.Lock() for _ in range(16)]
         self._mending: set[int] = set()
         self._closed = threading.Event()
+        self._ahead: ThreadPoolExecutor | None = None
         self._filling = Filling(second, lock_file, self.forget) if second is not None else None
 
     def question(self, text: str) -> Question:
         """`text` ready to be searched for."""
         second = self.second
         return Question(text, _calm(self.first.embedder), _calm(second.embedder) if second else None)
+
+    def expect(self, assistant_id: int, text: str) -> None:
+        """Make the vector of a question that will soon be searched for, beside whatever goes on meanwhile.
+
+        Only where this process searches the assistant's knowledge: the embedder remembers it for the search.
+        """
+        with self._lock:
+            known = self._loaded.get(assistant_id)
+            if known is None or not known[1].has_any or self._closed.is_set():
+                return
+            if self._ahead is None:
+                self._ahead = ThreadPoolExecutor(1, thread_name_prefix="ahead")
+            self._ahead.submit(lambda: self.question(text).vector)
 
     def of(self, assistant_id: int) -> Searchable | None:
         """The assistant's knowledge as the database has it now; None where there is no such assistant."""
@@ -164,6 +180,8 @@ class Index:
     def close(self) -> None:
         """End the work in the background soon."""
         self._closed.set()
+        if self._ahead is not None:
+            self._ahead.shutdown(wait=False, cancel_futures=True)
         if self._filling is not None:
             self._filling.close()
 
@@ -273,7 +291,7 @@ class Small:
     """Knowledge in memory."""
 
     def __init__(self, items: Sequence[Item], embedder: Embedder, second: Layer | None) -> None:
-        self.size = len(items)
+        self.size, self.has_any = len(items), bool(items)
         self._embedder = embedder
         self._second = second.embedder.beside if second is not None else None
         self._ranked = Ranked(items, Lexicon.of([item.sentences for item in items]))
@@ -291,7 +309,7 @@ class Large:
     """Knowledge on disk."""
 
     def __init__(self, assistant_id: int, lexicon: Lexicon, first: Layer, second: Layer | None) -> None:
-        self.size = 0
+        self.size, self.has_any = 0, True
         self._assistant_id, self._lexicon, self._first, self._second = assistant_id, lexicon, first, second
 
     def best(self, question: Question, limit: int) -> list[tuple[Item, float]]:

@@ -71,6 +71,8 @@ class Knowledge:
         self._compaction = Compaction(self._uri, config.data_dir / "knowledge.lock", settings.compact_memory_mb)
         wanted = EmbedderSpec.of(settings)
         first = self._layer(make_embedder(wanted))
+        #: Elsewhere other processes answer; and an API is not asked for what may not be needed.
+        self._expects = config.is_embedded and wanted.name != "api"
         second = make_second(settings.second, first.embedder)
         self._index = Index(
             self._corpus,
@@ -237,6 +239,11 @@ class Knowledge:
     def surrounded(self, passages: Sequence[Passage]) -> tuple[Passage, ...]:
         """Passages as a model is to read them: with the text around them, in reading order."""
         return self._neighbours.around(passages, self._neighbour_tokens)
+
+    def expect(self, assistant_id: int, query: str) -> None:
+        """A hint that `query` will soon be searched for; what the search then needs is made meanwhile."""
+        if self._expects:
+            self._index.expect(assistant_id, clean(query[:_MAX_QUERY]))
 
     def group_questions(self, texts: Sequence[str]) -> list[list[int]]:
         """Places of some hundred questions, grouped by meaning, the largest group first, its most typical first."""

@@ -11,10 +11,12 @@ import pytest
 import replyx
 from replyx.dialogs.dialogs import DialogFilter
 from replyx.dialogs.handoff import mentions_keyword
-from replyx.dialogs.inbox import BUTTON_TEXTS
+from replyx.dialogs.inbox import BUTTON_TEXTS, Inbox
+from replyx.dialogs.postbox import Postbox
+from replyx.dialogs.writing import Writing
 from replyx.errors import InsufficientPermissions, NotFound, ValidationFailed
 from replyx.storage.dialogs import Message
-from replyx.types import Actor, HandoffReason, Role, Sender
+from replyx.types import Actor, Channel, HandoffReason, InboundMessage, Role, Sender
 from tests.support.desk import Desk
 
 
@@ -45,6 +47,18 @@ def test_numbers_stay_gapless_when_many_write_at_once(desk: Desk) -> None:
     for thread in threads:
         thread.join(30)
     assert len(desk.event_types(dialog)) == 40
+
+
+def test_whoever_answers_is_told_of_a_question_before_it_is_stored_and_of_nothing_else(desk: Desk) -> None:
+    app, expected = desk.app, list[tuple[int, str]]()
+    writing = Writing(app.db, app.outbox, app.queue, app.ledger, app.clock, app.plugins, Postbox(app.db, app.bus))
+    inbox = Inbox(app.db, writing, app.handoffs, app.config, lambda *told: expected.append(told))
+    dialog = desk.open_dialog()
+
+    for text in ("  Сколько стоит? ", "Позовите оператора!"):
+        inbox.receive(InboundMessage(Channel.WEBSITE, dialog, text))
+
+    assert expected == [(desk.assistant.id, "Сколько стоит?")]
 
 
 @pytest.mark.parametrize("text", ["", "  \n ", "\x00", "а" * 8001])

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from replyx.config.settings import Config
 from replyx.errors import ConfigError, ServiceUnavailable
 from replyx.events.memory import MemoryBus
 from replyx.knowledge.corpus import Corpus
-from replyx.knowledge.embedders import EmbedderSpec, make_embedder
+from replyx.knowledge.embedders import EmbedderSpec, Remembering, make_embedder
 from replyx.knowledge.index import Index
 from replyx.knowledge.knowledge import Knowledge
 from replyx.knowledge.layers import Layer
@@ -29,6 +30,7 @@ from replyx.types import SYSTEM
 from tests.domain.library import Library, make_assistant
 from tests.domain.owners import make_user
 from tests.support.clock import MovableClock
+from tests.support.programs import wait_until
 
 _SHOP = """# Доставка
 Доставка по городу бесплатна. В другие города заказ едет от трёх до семи дней.
@@ -183,6 +185,40 @@ def test_memory_and_disk_give_the_same(shop: Library) -> None:
     known = disk.of(shop.assistant)
     assert known is not None
     assert len(known.pairs(disk.question("Где вы?"))) == 1
+
+
+class _Noting(Remembering):
+    """The bundled model, which notes the questions that it has embedded."""
+
+    def __init__(self) -> None:
+        super().__init__(make_embedder(EmbedderSpec("use")))
+        self.done: list[str] = []
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        vector = super().embed_query(text)
+        self.done.append(text)
+        return vector
+
+
+def test_an_expected_question_is_embedded_before_it_is_searched_for_where_its_knowledge_is_at_hand(
+    shop: Library,
+) -> None:
+    noting = _Noting()
+    lock = shop.config.data_dir / "knowledge.lock"
+    store = VectorStore(shop.config.knowledge_uri, lock, noting.id, lambda: noting.dim)
+    index = Index(Corpus(shop.db), Layer(Corpus(shop.db), store, noting), None, lock)
+    nobody = make_assistant(shop.db, shop.clock, shop.owner, "Пустой")
+
+    index.expect(shop.assistant, "Что с гарантией?")
+    assert index.of(nobody) is not None
+    index.expect(nobody, "Что с гарантией?")
+    assert index.of(shop.assistant) is not None
+    index.expect(shop.assistant, "Сколько едет заказ?")
+    wait_until(lambda: noting.done, 60, "the expected question was not embedded")
+    index.close()
+    index.expect(shop.assistant, "Как вернуть?")
+
+    assert noting.done == ["Сколько едет заказ?"]
 
 
 def test_a_deleted_index_stops_no_answer_and_comes_back_by_itself(shop: Library) -> None:

@@ -1,4 +1,4 @@
-"""uvicorn's socket protocol, with what ASGI lacks: cutting off a peer that takes nothing, and writing without a task."""
+"""uvicorn's socket protocol, with what ASGI lacks: cutting off a peer that takes nothing, writing without a task."""
 
 from __future__ import annotations
 
