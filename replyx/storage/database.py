@@ -197,12 +197,16 @@ class Database:
     @contextmanager
     def _unsynced(self) -> Iterator[None]:
         """Commits of this connection do not wait for the disk; the log stays whole and in order."""
-        connection = self.native.connection()
-        connection.execute("PRAGMA synchronous = normal")
+        self.native.execute_sql("PRAGMA synchronous = normal")
         try:
             yield
         finally:
-            connection.execute("PRAGMA synchronous = full")
+            try:
+                self.native.execute_sql("PRAGMA synchronous = full")
+            except peewee.DatabaseError:
+                # As it is, nobody else may get it.
+                self.native.manual_close()
+                raise
 
     def _sync(self) -> None:
         """Wait until everything that SQLite has committed is on the disk."""
