@@ -123,12 +123,10 @@ class ChatApi:
             return []
 
     def _wanted(self, pieces: list[str], watch: Watch) -> Iterator[str]:
-        """What came at once, as one piece: each piece goes through many hands."""
-        if not pieces:
-            return
-        if watch.should_stop():
-            raise GaveUp
-        yield "".join(pieces)
+        for piece in pieces:
+            if watch.should_stop():
+                raise GaveUp
+            yield piece
 
     def _drain(self, chunks: Iterator[bytes]) -> None:
         """Read the body's end, which lets the connection be used again; one that does not end is closed."""
