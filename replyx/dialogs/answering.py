@@ -15,7 +15,7 @@ from replyx.billing.ledger import Ledger
 from replyx.clock import Clock
 from replyx.config.settings import Config
 from replyx.dialogs.access import access_dialog
-from replyx.dialogs.claims import Claim, claiming, laps_of
+from replyx.dialogs.claims import DONE, HELD, Claim, claiming, laps_of, mine
 from replyx.dialogs.drafting import Draft, Drafting, Question
 from replyx.dialogs.handoff import Handoffs
 from replyx.dialogs.inbox import assistant_speaks
@@ -45,21 +45,6 @@ logger = logging.getLogger(__name__)
 
 _OWED = Prepared(
     lambda: Reply.select(Reply.dialog).where((Reply.id == Slot("reply")) & Reply.state.in_(OPEN_STATES)).limit(1)
-)
-
-#: The reply, while it is this claim's.
-_MINE = Prepared(
-    lambda: (
-        Reply.select()
-        .where((Reply.id == Slot("reply")) & (Reply.fence == Slot("fence")) & (Reply.state == "working"))
-        .limit(1)
-    )
-)
-
-_HELD = Prepared(lambda: Reply.update(hold_id=Slot("hold")).where(Reply.id == Slot("reply")))
-
-_DONE = Prepared(
-    lambda: Reply.update(state="done", hold_id=None, trace=Slot("trace", Reply.trace)).where(Reply.id == Slot("reply"))
 )
 
 _SAID = Prepared(
@@ -201,7 +186,7 @@ class Answering:
             )
             self._apologise(dialog, reply, HandoffReason.POLICY)
             return None
-        _HELD.bind(reply=reply.id, hold=held.hold_id).execute()
+        HELD.bind(reply=reply.id, hold=held.hold_id).execute()
         return Claim(
             reply_id=reply.id,
             dialog_id=dialog.id,
@@ -274,7 +259,7 @@ class Answering:
                 dialog = access_dialog(self._db, SYSTEM, claim.dialog_id, lock=True)
             except NotFound:
                 return None, None
-            reply = _mine(claim)
+            reply = mine(claim)
             if reply is None:
                 # The fence moved: a person took over, or another worker did. The hold was settled with it.
                 return None, None
@@ -291,7 +276,7 @@ class Answering:
 
     def _deliver(self, dialog: Dialog, claim: Claim, draft: Draft) -> MessageView:
         trace = self._trace(claim, draft)
-        _DONE.bind(reply=claim.reply_id, trace=trace).execute()
+        DONE.bind(reply=claim.reply_id, trace=trace).execute()
         message = self._writing.add_message(
             dialog,
             Sender.ASSISTANT,
@@ -334,7 +319,7 @@ class Answering:
     def _give_up(self, claim: Claim) -> None:
         """The answer is not wanted any more; whoever moved the fence has settled it, else it is settled here."""
         with self._db.transaction():
-            if _mine(claim) is not None:
+            if mine(claim) is not None:
                 self._settle(claim, "pending")
                 self._db.after_commit(lambda: self._queue.send(ANSWER_GENERATE, claim.reply_id))
 
@@ -348,7 +333,7 @@ class Answering:
         try:
             with self._db.transaction():
                 dialog = access_dialog(self._db, SYSTEM, claim.dialog_id, lock=True)
-                reply = _mine(claim)
+                reply = mine(claim)
                 if reply is None:
                     return
                 logger.warning(
@@ -387,12 +372,6 @@ class Answering:
     def _count(self, reply: Reply, outcome: Outcome, engine: EngineName) -> None:
         waited = (self._clock.now() - reply.created_at).total_seconds()
         self._db.after_commit(lambda: self._figures.answered(str(outcome), str(engine), max(0.0, waited)))
-
-
-def _mine(claim: Claim) -> Reply | None:
-    """The claim's reply; None where the fence has moved."""
-    found: Reply | None = _MINE.bind(reply=claim.reply_id, fence=claim.fence).first()
-    return found
 
 
 def _is_asked(row: tuple[str, str, int], first_seq: int, upto_seq: int) -> bool:

@@ -12,7 +12,7 @@ from replyx.dialogs.paying import Held
 from replyx.events.stories import Lap
 from replyx.storage.database import Database
 from replyx.storage.dialogs import Reply
-from replyx.storage.prepared import Slot
+from replyx.storage.prepared import Prepared, Slot
 
 #: Tries of an engine that fails, the first included, and how old a question may be for one more.
 _TRIES, _PATIENCE = 2, timedelta(seconds=20)
@@ -50,6 +50,27 @@ class Claim:
 def laps_of(begun: float, waited: float) -> tuple[Lap, Lap]:
     """The stages up to now of a reply that had `waited` seconds until its claim was `begun`."""
     return Lap("waiting", begun - max(0.0, waited), begun), Lap("claim", begun, time.perf_counter())
+
+
+_MINE = Prepared(
+    lambda: (
+        Reply.select()
+        .where((Reply.id == Slot("reply")) & (Reply.fence == Slot("fence")) & (Reply.state == "working"))
+        .limit(1)
+    )
+)
+
+#: A reply whose price is held, and one whose answer is there.
+HELD = Prepared(lambda: Reply.update(hold_id=Slot("hold")).where(Reply.id == Slot("reply")))
+DONE = Prepared(
+    lambda: Reply.update(state="done", hold_id=None, trace=Slot("trace", Reply.trace)).where(Reply.id == Slot("reply"))
+)
+
+
+def mine(claim: Claim) -> Reply | None:
+    """The claim's reply, while it is the claim's; None where the fence has moved."""
+    found: Reply | None = _MINE.bind(reply=claim.reply_id, fence=claim.fence).first()
+    return found
 
 
 def claiming(db: Database, seconds: float) -> Any:
