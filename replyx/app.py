@@ -152,6 +152,7 @@ class App:
         self.plugins.close()
         self.answering.close()
         self.spans.close()
+        self.idempotency.close()
         self.engines.close()
         self.knowledge.close()
         self.bus.close()

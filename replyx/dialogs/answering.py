@@ -114,6 +114,7 @@ class Answering:
 
     def sweep(self, limit: int = 100) -> int:
         """Offer again what waits without a hint: due replies, and those whose worker died. Returns how many."""
+        self._leases.end_those_of_the_dead()
         with self._db.transaction():
             now = self._db.now_ms()
             waiting = ((Reply.state == "pending") & (Reply.due_at <= now)) | (
@@ -356,7 +357,7 @@ class Answering:
 
     def _apologise(self, dialog: Dialog, reply: Reply, reason: HandoffReason) -> None:
         """The end of a reply that could not be written: the customer is told, a person is called, nothing is paid."""
-        Reply.update(state="dead", hold_id=None).where(Reply.id == reply.id).execute()
+        Reply.update(state="dead", hold_id=None, trace=None).where(Reply.id == reply.id).execute()
         self._writing.add_message(
             dialog,
             Sender.ASSISTANT,

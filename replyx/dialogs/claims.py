@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from replyx.dialogs.leases import signed
 from replyx.dialogs.paying import Held
 from replyx.events.stories import Lap
 from replyx.storage.database import Database
@@ -78,7 +79,11 @@ def claiming(db: Database, seconds: float) -> Any:
     is_free = (Reply.state == "pending") | ((Reply.state == "working") & (Reply.lease_until < db.now_ms()))
     return (
         Reply.update(
-            state="working", fence=Reply.fence + 1, attempts=Reply.attempts + 1, lease_until=db.now_ms(seconds)
+            state="working",
+            fence=Reply.fence + 1,
+            attempts=Reply.attempts + 1,
+            lease_until=db.now_ms(seconds),
+            trace=signed(),
         )
         .where((Reply.id == Slot("reply")) & is_free)
         .returning(Reply)

@@ -9,8 +9,14 @@ from dataclasses import dataclass, field
 from replyx.errors import ReplyXError
 from replyx.storage.database import Database
 from replyx.storage.dialogs import Reply
+from replyx.storage.renewing import Renewing
+from replyx.tasks.holders import holder_name, is_gone
+from replyx.types import Json
 
 logger = logging.getLogger(__name__)
+
+#: The place in a reply's trace that names who is writing it, until the answer's own trace takes it.
+_WRITER = "writer"
 
 
 @dataclass(eq=False)
@@ -23,45 +29,43 @@ class Lease:
 
 
 class Leases:
-    """Renews every lease of the process from one thread, which lives only while there is something to renew."""
+    """Renews every lease of the process, and ends those of processes that have died."""
 
     def __init__(self, db: Database, seconds: float) -> None:
         self._db, self._seconds = db, seconds
-        self._lock = threading.Lock()
-        self._held: set[Lease] = set()
-        self._idle = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._renewing = Renewing("leases", seconds, self._renew_one)
 
     def hold(self, lease: Lease) -> None:
         """Keep `lease` alive until `drop`."""
-        with self._lock:
-            self._held.add(lease)
-            if self._thread is None:
-                self._idle = threading.Event()
-                self._thread = threading.Thread(target=self._renew, args=(self._idle,), name="leases", daemon=True)
-                self._thread.start()
+        self._renewing.hold(lease)
 
     def drop(self, lease: Lease) -> None:
         """Stop renewing; the row itself is settled by whoever ends the answer."""
-        with self._lock:
-            self._held.discard(lease)
+        self._renewing.drop(lease)
 
     def close(self) -> None:
         """End the thread; leases run out by themselves."""
-        with self._lock:
-            self._held.clear()
-            self._idle.set()
-            thread, self._thread = self._thread, None
-        if thread is not None:
-            # It may be at the database, which is closed next.
-            thread.join(self._seconds)
+        self._renewing.close()
 
-    def _renew(self, closed: threading.Event) -> None:
-        while not closed.wait(self._seconds / 3):
-            with self._lock:
-                held = tuple(self._held)
-            for lease in held:
-                self._renew_one(lease)
+    def end_those_of_the_dead(self) -> int:
+        """Who is known to have ended on this machine needs its leases no longer; returns how many there were.
+
+        Of workers on other machines nothing is known, and of one that hangs nothing is sure: their leases run out.
+        """
+        with self._db.connection():
+            working = (Reply.state == "working") & (Reply.lease_until >= self._db.now_ms())
+            rows = list(Reply.select(Reply.id, Reply.fence, Reply.trace).where(working))
+        gone = {writer for writer in {_writer(row) for row in rows} if writer and is_gone(writer)}
+        dead = [row for row in rows if _writer(row) in gone]
+        if not dead:
+            return 0
+        with self._db.transaction():
+            return sum(
+                Reply.update(lease_until=0)
+                .where((Reply.id == row.id) & (Reply.fence == row.fence) & (Reply.state == "working"))
+                .execute()
+                for row in dead
+            )
 
     def _renew_one(self, lease: Lease) -> None:
         try:
@@ -77,3 +81,12 @@ class Leases:
             return
         if not renewed:
             lease.lost.set()
+
+
+def signed() -> Json:
+    """What a claim writes into a reply's trace: that this process is at work on it."""
+    return {_WRITER: holder_name()}
+
+
+def _writer(row: Reply) -> str:
+    return str((row.trace or {}).get(_WRITER, ""))

@@ -1,24 +1,29 @@
 """Requests that are sent twice are done once: keys are claimed before the work, and keep its answer for a day.
 
-A claim is a lease: a process that dies in the middle frees the key after `LEASE` seconds. The answer is recorded in the
-transaction of the effect (`perform` where that is all there is, else `keep`); only refusals, which have no effect, are
-recorded by themselves (`complete`).
+A claim is a lease that its process renews while it is at work (`hold`), by the database's clock: one that dies in the
+middle frees the key within `LEASE` seconds. The answer is recorded in the transaction of the effect (`perform` where
+that is all there is, else `keep`), under the claim's fence; only refusals, which have no effect, are recorded by
+themselves (`complete`).
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from replyx.errors import Conflict, IdempotencyMismatch
+from replyx.errors import Conflict, IdempotencyMismatch, ReplyXError
 from replyx.security.secretbox import SecretBox
 from replyx.storage.database import Database
 from replyx.storage.idempotency import IdempotencyKey
+from replyx.storage.renewing import Renewing
 from replyx.types import Actor
 
-#: Seconds that a request may take before a repetition does it again; longer than any time-out within one.
-LEASE = 90
+logger = logging.getLogger(__name__)
+
+#: Seconds without a renewal after which a repetition takes the request on.
+LEASE = 6.0
 
 #: Seconds that an answer is kept.
 KEPT = 24 * 3600
@@ -48,6 +53,7 @@ class IdempotencyKeys:
 
     def __init__(self, db: Database, box: SecretBox) -> None:
         self._db, self._box = db, box
+        self._renewing = Renewing("idempotency", LEASE, self._renew)
 
     def claim(self, actor: Actor, route: str, key: str, digest: str) -> Claim | FirstAnswer:
         """Take the request on, or find its first answer. `digest` is the SHA-256 of what was sent.
@@ -83,6 +89,18 @@ class IdempotencyKeys:
         if row.status is None:
             raise _under_way()
         return FirstAnswer(row.status, self._box.open(row.body or ""))
+
+    def hold(self, claim: Claim) -> None:
+        """Keep the claim alive until `drop`, however long the request takes."""
+        self._renewing.hold(claim)
+
+    def drop(self, claim: Claim) -> None:
+        """The request is over, or given up."""
+        self._renewing.drop(claim)
+
+    def close(self) -> None:
+        """Renew nothing more."""
+        self._renewing.close()
 
     def perform(self, claim: Claim, status: int, effect: Callable[[], str]) -> str:
         """Do `effect`, whose result is the answer's body, and record the answer: both, or none of them.
@@ -121,6 +139,14 @@ class IdempotencyKeys:
         """Forget what is older than a day; returns how many."""
         with self._db.transaction():
             return int(IdempotencyKey.delete().where(IdempotencyKey.expires_at <= self._db.now_ms()).execute())
+
+    def _renew(self, claim: Claim) -> None:
+        try:
+            with self._db.transaction():
+                IdempotencyKey.update(lease_until=self._db.now_ms(LEASE)).where(_held(claim)).execute()
+        except ReplyXError:
+            # The lease may run out; the fence in the effect's transaction decides who was right.
+            logger.warning("the claim of an idempotency key could not be renewed", extra={"claim_id": claim.id})
 
 
 def _held(claim: Claim) -> Any:

@@ -68,8 +68,10 @@ class Attempt:
                 raise
             return await self._record(error_response(error, context_of(self._request.scope).language))
         finally:
-            if self._claim is not None and not self._is_done:
-                await self._app.call(self._app.idempotency.release, self._claim)
+            if self._claim is not None:
+                self._app.idempotency.drop(self._claim)
+                if not self._is_done:
+                    await self._app.call(self._app.idempotency.release, self._claim)
 
     async def claim(self, digest: str) -> None:
         """Claim the key for what has that digest.
@@ -81,6 +83,7 @@ class Attempt:
         if isinstance(found, FirstAnswer):
             raise _AnsweredBefore(found)
         self._claim = found
+        self._app.idempotency.hold(found)
 
     async def perform(self, effect: Callable[[], Json]) -> Json:
         """Do `effect` and record its answer in one transaction.

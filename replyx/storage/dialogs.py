@@ -109,7 +109,8 @@ class Reply(Table):
     hold_id = peewee.BigIntegerField(null=True)
     last_error = peewee.CharField(300, null=True)
     created_at = MomentField()
-    #: How the answer came about, for the tenant: passages, engine, key, tokens, price, milliseconds.
+    #: How the answer came about, for the tenant: passages, engine, key, tokens, price, milliseconds. Until then, who
+    #: writes it (`dialogs/leases.py`).
     trace = JsonField(null=True)
 
     class Meta:

@@ -12,7 +12,8 @@ from tests.chaos.checker.record import heads, unsettled
 from tests.chaos.history import History
 from tests.chaos.load.operators import operators
 from tests.chaos.load.rest import Rest
-from tests.chaos.load.running import Kind, Load, Stage
+from tests.chaos.load.running import TELEGRAM, WIDGET, Kind, Load, Stage
+from tests.chaos.load.telegram import chatters
 from tests.chaos.load.widget import visitors
 from tests.chaos.machine import Machine, Plan
 from tests.chaos.nemesis import Strike, schedule, strike
@@ -60,9 +61,16 @@ class Outcome:
 
 
 def default_kinds(customers: int) -> list[Kind]:
-    """Customers of three tenants, and the desk of one. A further kind of load is one entry more."""
-    few = max(1, customers // 10)
-    return [visitors("anna", customers - 4 * few), visitors("boris", 3 * few), visitors("poor", few), operators("anna")]
+    """Customers of three tenants, four of ten in Telegram, and the desk of one. One more kind of load is one entry."""
+    few, chats = max(1, customers // 12), max(2, customers // 5)
+    return [
+        visitors("anna", max(1, customers - 4 * few - 2 * chats)),
+        visitors("boris", 3 * few),
+        visitors("poor", few),
+        chatters("anna", chats),
+        chatters("boris", chats),
+        operators("anna"),
+    ]
 
 
 def carry_out(run: Run, tell: Callable[[str], object] = lambda _line: None) -> Outcome:
@@ -75,7 +83,9 @@ def carry_out(run: Run, tell: Callable[[str], object] = lambda _line: None) -> O
         blows = schedule(run.seed, machine.targets, run.kills, run.messages)
         for blow in blows:
             tell(str(blow))
-        with start_load(machine, people, run) as load:
+        in_telegram = run.messages * 3 // 10
+        quotas = {TELEGRAM: in_telegram, WIDGET: run.messages - in_telegram}
+        with start_load(machine, people, run, quotas=quotas) as load:
             for number, blow in enumerate(blows, 1):
                 load.wait_until_settled(blow.after, _STUCK)
                 strike(machine, blow)
@@ -90,13 +100,18 @@ def carry_out(run: Run, tell: Callable[[str], object] = lambda _line: None) -> O
 
 
 def start_load(
-    machine: Machine, people: People, run: Run, kinds: list[Kind] | None = None, through: int | None = None
+    machine: Machine,
+    people: People,
+    run: Run,
+    kinds: list[Kind] | None = None,
+    through: int | None = None,
+    quotas: dict[str, int] | None = None,
 ) -> Load:
     """The clients of a run, to be entered. `through`: the port of a proxy before the server."""
     url = f"http://127.0.0.1:{through}" if through else machine.url
 
     def stage(rest: Rest) -> Stage:
-        return Stage(url, people, machine.history, run.seed, run.messages, rest)
+        return Stage(url, people, machine.history, run.seed, run.messages, rest, machine.telegram, quotas or {})
 
     return Load(stage, kinds or default_kinds(run.customers))
 

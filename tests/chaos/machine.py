@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from replyx.testing.fault_proxy import FaultProxy
+from replyx.testing.telegram_server import FakeTelegram
 from tests.chaos.history import History
 from tests.chaos.servers import Cluster, EmptyRedis
 from tests.chaos.supervisor import RESTART_SECONDS, Supervisor, Unit
@@ -63,6 +64,7 @@ class Machine:
         self.redis: EmptyRedis | None = None
         self.proxies: dict[str, FaultProxy] = {}
         self.llm_url = ""
+        self.telegram = FakeTelegram()
         self.box = Box(folder)
         self.box.environment |= {
             "PYTHONPATH": f"{_GUARDED}{os.pathsep}{plan.checkout}",
@@ -77,6 +79,8 @@ class Machine:
 
     def __enter__(self) -> Self:
         try:
+            self._stack.enter_context(self.telegram)
+            self.box.environment["REPLYX_BOTS__API_BASE"] = self.telegram.base_url
             self._start_servers()
             self._start_llm()
             self._migrate()

@@ -31,6 +31,8 @@ class Tenant:
     price: int
     #: A token of one of its operators; the owner's where it has none.
     operator_token: str
+    #: Its bot at the fake Bot API; 0 where it has none.
+    bot_id: int = 0
 
 
 @dataclass
@@ -53,7 +55,7 @@ def settle(machine: Machine, *, answers_of_the_poor: int = 20, keys: int = 5) ->
             _add_key(client, people.admin_token, number, machine.llm_url)
         poor_price = _WELCOME * 100 // answers_of_the_poor
         for name, price in (("anna", PRICE), ("boris", PRICE), ("poor", poor_price)):
-            people.tenants.append(_tenant(machine, client, name, price, has_operator=name == "anna"))
+            people.tenants.append(_tenant(machine, client, name, price))
     for tenant in people.tenants:
         fields = {key: getattr(tenant, key) for key in ("name", "user_id", "assistant_id", "canary", "price")}
         machine.history.add("tenant", **fields)
@@ -70,7 +72,9 @@ def _add_key(client: httpx2.Client, token: str, number: int, base_url: str) -> N
     _post(client, "/api/admin/ai-tokens", body, token)
 
 
-def _tenant(machine: Machine, client: httpx2.Client, name: str, price: int, *, has_operator: bool) -> Tenant:
+def _tenant(machine: Machine, client: httpx2.Client, name: str, price: int) -> Tenant:
+    """Anna has an operator, and she and Boris have a bot each."""
+    bot = machine.telegram.add_bot() if name != "poor" else None
     email = f"{name}@example.com"
     made = _post(client, "/api/auth/register", {"email": email, "password": PASSWORD})
     token, canary = made["access_token"], f"canary{name}{time.time_ns() % 10**9}"
@@ -81,14 +85,16 @@ def _tenant(machine: Machine, client: httpx2.Client, name: str, price: int, *, h
         "website_integration": True,
         "allowed_domains": ["shop.example"],
         "price": price / 100,
+        **({"telegram_bot_token": bot.token} if bot is not None else {}),
     }
     assistant = _post(client, "/api/assistants", body, token)
     operator = token
-    if has_operator:
+    if name == "anna":
         options = ("--operator-of", email, "--password-stdin")
         machine.cli("users", "create", f"desk-{email}", *options, stdin=f"{PASSWORD}\n")
         operator = _log_in(client, f"desk-{email}")
-    return Tenant(name, made["user"]["id"], token, assistant["id"], assistant["site_token"], canary, price, operator)
+    known = made["user"]["id"], token, assistant["id"], assistant["site_token"]
+    return Tenant(name, *known, canary, price, operator, bot.id if bot is not None else 0)
 
 
 def _log_in(client: httpx2.Client, email: str) -> str:

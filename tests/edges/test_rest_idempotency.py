@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from replyx.errors import Conflict
 from replyx.events.idempotency import Claim, FirstAnswer
 from replyx.storage.billing import Payment
 from replyx.storage.database import Database
@@ -16,6 +17,7 @@ from replyx.types import Actor, Role
 from tests.edges.conftest import Build
 from tests.support.house import House
 from tests.support.http import Api, Json
+from tests.support.programs import wait_until
 
 KEY = {"Idempotency-Key": "order-1"}
 
@@ -161,6 +163,22 @@ def test_a_key_whose_process_died_is_free_after_its_lease(build: Build, database
     assert keys.claim(actor, "POST /x", "k", "d" * 64) == FirstAnswer(201, '{"id":1}')
 
 
+def test_a_request_under_way_keeps_its_key_however_long_it_takes(build: Build, database_url: str) -> None:
+    house = build(REPLYX_DATABASE__URL=database_url)
+    keys, actor = house.app.idempotency, Actor(Role.OWNER, user_id=house.anna.id)
+    claim = keys.claim(actor, "POST /x", "k", "d" * 64)
+    assert isinstance(claim, Claim)
+    _expire(house.app.db, IdempotencyKey.lease_until)
+
+    keys.hold(claim)
+    wait_until(lambda: _is_held(house.app.db), 60, "the claim is not renewed")
+
+    with pytest.raises(Conflict):
+        keys.claim(actor, "POST /x", "k", "d" * 64)
+    keys.drop(claim)
+    assert keys.complete(claim, 201, "{}") is True
+
+
 def test_answers_are_sealed_and_forgotten_after_a_day(build: Build, database_url: str) -> None:
     house = build(REPLYX_DATABASE__URL=database_url)
     first = _assistants(house)
@@ -174,6 +192,11 @@ def test_answers_are_sealed_and_forgotten_after_a_day(build: Build, database_url
     assert second.json()["id"] != first.json()["id"]
     _expire(house.app.db, IdempotencyKey.expires_at)
     assert house.app.idempotency.purge() == 1
+
+
+def _is_held(db: Database) -> bool:
+    with db.connection():
+        return bool(IdempotencyKey.select().where(IdempotencyKey.lease_until > db.now_ms()).exists())
 
 
 def _expire(db: Database, column: Any) -> None:

@@ -84,7 +84,7 @@ BUGS = (
     _bug(
         "a lease is not renewed",
         "answering.py::test_a_lease_is_kept_while_the_model_thinks",
-        ("dialogs/leases.py", "            for lease in held:\n                self._renew_one(lease)\n", ""),
+        ("storage/renewing.py", "            for lease in held:\n                self._renew(lease)\n", ""),
     ),
     _bug(
         "the sweeper passes over what a dead worker left",

@@ -19,6 +19,7 @@ CALLS = re.compile("оператор")
 def accepted_once(story: Story, record: Record) -> Iterator[str]:
     """I1: what a client saw accepted is stored exactly once as it was sent; what nobody sent is not there."""
     stored: dict[str | None, list[Row]] = record.by("messages", "external_id")
+    chats = {row["id"]: row["telegram_chat_id"] for row in record["dialogs"]}
     for sent in story.sent.values():
         rows = stored.get(sent.key, [])
         if sent.fate == "ok" and len(rows) != 1:
@@ -28,12 +29,16 @@ def accepted_once(story: Story, record: Record) -> Iterator[str]:
         elif len(rows) > 1:
             yield f"{sent.key} is stored {len(rows)} times"
         for row in rows:
-            if (row["dialog_id"], row["text"]) != (sent.dialog, sent.text):
+            is_there = (
+                row["dialog_id"] == sent.dialog if sent.chat is None else chats[row["dialog_id"]] == str(sent.chat)
+            )
+            if not is_there or row["text"] != sent.text:
                 yield f"{sent.key} is stored in another dialog or with other words"
             if sent.seq is not None and row["seq"] != sent.seq:
                 yield f"{sent.key} was accepted as {sent.seq} and is stored as {row['seq']}"
     for key, rows in stored.items():
-        if key is not None and key not in story.sent:
+        # A notice has the key of the message that it is about, and a mark.
+        if key is not None and key not in story.sent and any(row["sender"] != "assistant" for row in rows):
             yield f"nobody sent {key}, stored in dialog {rows[0]['dialog_id']}"
     nameless = [row for row in stored.get(None, []) if row["sender"] == "user"]
     if nameless:
@@ -180,5 +185,9 @@ def nobody_overheard(story: Story, record: Record) -> Iterator[str]:
             for user, canary in canaries.items():
                 if user != names[watch.tenant] and canary in (event.get("text") or ""):
                     yield f"a customer of {watch.tenant} saw the canary of user {user}"
+    for row in story.rows["told"]:
+        for user, canary in canaries.items():
+            if user != names[row["tenant"]] and canary in row["text"]:
+                yield f"chat {row['chat']} of {row['tenant']} saw the canary of user {user}"
     for row in story.rows["foreign"]:
         yield f"{row['who']} was shown dialog {row['dialog']} of another tenant"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.chaos.checker import accounts, invariants
+from tests.chaos.checker import accounts, invariants, telegram
 from tests.chaos.checker.record import Record, read_record
 from tests.chaos.checker.recovery import answered
 from tests.chaos.checker.story import Story, read_story
@@ -35,18 +35,20 @@ def nobody_was_needed(story: Story, record: Record) -> Iterator[str]:
                 yield f"{unit} took {seconds} s to end after SIGTERM"
 
 
-INVARIANTS: dict[str, Callable[[Story, Record], Iterator[str]]] = {
-    "I1": invariants.accepted_once,
-    "I2": invariants.one_outcome,
-    "I3": invariants.seen_once,
-    "I4": invariants.in_order,
-    "I5": accounts.books_balance,
-    "I6": accounts.paid_once,
-    "I7": accounts.calls_are_bounded,
-    "I8": invariants.nobody_overheard,
-    "I9": invariants.nobody_talked_over,
-    "I10": accounts.keys_are_counted,
-    "I12": nobody_was_needed,
+Check = Callable[[Story, Record], Iterator[str]]
+
+INVARIANTS: dict[str, tuple[Check, ...]] = {
+    "I1": (invariants.accepted_once,),
+    "I2": (invariants.one_outcome,),
+    "I3": (invariants.seen_once, telegram.told_once),
+    "I4": (invariants.in_order, telegram.told_in_order),
+    "I5": (accounts.books_balance,),
+    "I6": (accounts.paid_once,),
+    "I7": (accounts.calls_are_bounded,),
+    "I8": (invariants.nobody_overheard,),
+    "I9": (invariants.nobody_talked_over,),
+    "I10": (accounts.keys_are_counted,),
+    "I12": (nobody_was_needed,),
 }
 
 
@@ -69,7 +71,7 @@ class Verdict:
 def judge(history: Path, database_url: str) -> Verdict:
     """Check everything."""
     story, record = read_story(history), read_record(database_url)
-    found = {name: list(check(story, record)) for name, check in INVARIANTS.items()}
+    found = {name: [fault for check in checks for fault in check(story, record)] for name, checks in INVARIANTS.items()}
     return Verdict({name: rows for name, rows in found.items() if rows}, _figures(story, record))
 
 
@@ -90,6 +92,11 @@ def _figures(story: Story, record: Record) -> dict[str, float]:
         "ledger difference": sum(row["amount"] for row in record["entries"]) / 100,
         "answers": sum(row["outcome"] == "answered" for row in record["messages"]),
         "apologies": sum(row["outcome"] == "unavailable" for row in record["messages"]),
+        "through Telegram": sum(sent.chat is not None and sent.fate == "ok" for sent in story.sent.values()),
+        "deliveries": len(record["deliveries"]),
+        "in doubt": telegram.doubts(record),
+        "maybe sent": sum(row["state"] == "maybe_sent" for row in record["deliveries"]),
+        "drafts left": len(telegram.drafts_left(story)),
         "reconnects": len(story.rows["lost"]),
         "wait p50": round(statistics.median(waits), 2) if waits else 0.0,
         "wait p95": round(waits[int(len(waits) * 0.95)], 2) if waits else 0.0,

@@ -16,13 +16,14 @@ Row = dict[str, Any]
 _QUERIES = {
     "users": "SELECT id, email, balance, held, owner_id FROM users",
     "assistants": "SELECT id, user_id, price, system_prompt FROM assistants",
-    "dialogs": "SELECT id, user_id, assistant_id, last_seq, handoff_status FROM dialogs ORDER BY id",
+    "dialogs": "SELECT id, user_id, assistant_id, last_seq, handoff_status, telegram_chat_id FROM dialogs ORDER BY id",
     "messages": "SELECT id, dialog_id, seq, sender, text, external_id, reply_id, engine, outcome, created_at"
     " FROM messages ORDER BY dialog_id, seq, id",
     "events": "SELECT dialog_id, seq, type, payload FROM events ORDER BY dialog_id, seq, id",
     "replies": "SELECT id, dialog_id, state, first_seq, upto_seq, fence, attempts, hold_id, last_error"
     " FROM replies ORDER BY id",
     "transfers": "SELECT id, key, kind, user_id, amount, details FROM ledger_transfers ORDER BY id",
+    "deliveries": "SELECT id, message_id, part, dialog_id, state, doubts FROM deliveries ORDER BY message_id, part",
     "entries": "SELECT id, transfer_id, account, amount FROM ledger_entries ORDER BY id",
     "holds": "SELECT id, key, user_id, amount, state FROM holds ORDER BY id",
     "keys": "SELECT id, name, daily_usage, monthly_usage FROM ai_tokens ORDER BY id",
@@ -70,10 +71,14 @@ def query(url: str, sql: str) -> list[Row]:
 
 
 def unsettled(url: str) -> int:
-    """Replies that are owed and holds that are open at this moment."""
-    owed = query(url, "SELECT COUNT(*) AS n FROM replies WHERE state IN ('pending', 'working')")[0]["n"]
-    held = query(url, "SELECT COUNT(*) AS n FROM holds WHERE state = 'open'")[0]["n"]
-    return int(owed) + int(held)
+    """Whatever is owed at this moment: answers, holds, deliveries and updates of Telegram."""
+    open_rows = (
+        "replies WHERE state IN ('pending', 'working')",
+        "holds WHERE state = 'open'",
+        "deliveries WHERE state IN ('new', 'sending')",
+        "telegram_updates WHERE state = 'new'",
+    )
+    return sum(int(query(url, f"SELECT COUNT(*) AS n FROM {rows}")[0]["n"]) for rows in open_rows)
 
 
 def heads(url: str) -> dict[int, int]:

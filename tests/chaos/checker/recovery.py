@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from tests.chaos.checker.invariants import CALLS
-from tests.chaos.checker.story import Row, Story
+from tests.chaos.checker.story import Row, Sent, Story
 
 #: What is sent within so many seconds after a strike counts as cut short by it, too.
 _AFTER = 0.5
@@ -23,7 +24,33 @@ def answered(story: Story) -> list[tuple[float, float]]:
             elif event.get("sender") in ("assistant", "operator"):
                 pairs += [(since, event["t"]) for since in waiting]
                 waiting.clear()
+    return pairs + _answered_in_chats(story)
+
+
+def _answered_in_chats(story: Story) -> list[tuple[float, float]]:
+    """The same of Telegram. An answer of the load's model names the questions that it has seen."""
+    waiting: dict[str, list[Sent]] = {}
+    pairs: list[tuple[float, float]] = []
+    rows = [(row["t"], row) for row in story.rows["told"]] + [(s.at, s) for s in story.sent.values() if s.chat]
+    for at, row in sorted(rows, key=lambda pair: pair[0]):
+        if isinstance(row, Sent):
+            if CALLS.search(row.text) is None:
+                waiting.setdefault(row.who, []).append(row)
+            continue
+        if not row["text"] or row["text"].endswith("▍"):
+            continue
+        named = [int(number) for number in re.findall(rf"{row['who']}-(\d+):", row["text"])]
+        open_ones = waiting.get(row["who"], [])
+        met = [sent for sent in open_ones if not named or _number(sent) <= max(named)]
+        pairs += [(sent.at, at) for sent in met]
+        waiting[row["who"]] = [sent for sent in open_ones if sent not in met]
     return pairs
+
+
+def _number(sent: Sent) -> int:
+    """Which message of its sender it was."""
+    found = re.search(rf"{sent.who}-(\d+):", sent.text)
+    return int(found.group(1)) if found else 0
 
 
 def recoveries(story: Story, *, target: str | None = None, op: str = "kill") -> list[float]:

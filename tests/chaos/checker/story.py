@@ -15,11 +15,13 @@ Row = dict[str, Any]
 class Sent:
     """A message that a client sent, and what it knows of its fate: `ok`, `fail`, or `unknown`."""
 
-    dialog: int
+    #: None: it went to the chat `chat` of Telegram, whose dialog its sender does not know.
+    dialog: int | None
     key: str
     text: str
     who: str
     at: float
+    chat: int | None = None
     fate: str = "unknown"
     seq: int | None = None
     fate_at: float | None = None
@@ -66,7 +68,8 @@ def _tell(story: Story, row: Row) -> None:
     op = row["op"]
     story.rows[op].append(row)
     if op == "send":
-        story.sent[row["key"]] = Sent(row["dialog"], row["key"], row["text"], row["who"], row["t"])
+        known = row["dialog"], row["key"], row["text"], row["who"], row["t"]
+        story.sent[row["key"]] = Sent(*known, row.get("chat"))
     elif op in ("ok", "fail"):
         sent = story.sent[row["key"]]
         sent.fate, sent.seq, sent.fate_at = op, row.get("seq"), row["t"]

@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
+from replyx.testing.telegram_server import FakeTelegram
 from tests.chaos.history import History
 from tests.chaos.load.rest import Rest
 from tests.chaos.tenants import People
 from tests.support.programs import wait_until
+
+#: Ways on which customers write: each has its share of the messages.
+WIDGET, TELEGRAM = "widget", "telegram"
 
 
 @dataclass
@@ -28,9 +33,13 @@ class Stage:
     #: Customer messages to be accepted in all; clients share them.
     messages: int
     rest: Rest
+    telegram: FakeTelegram
+    #: How many of the messages come on a way; one that is not named has no bound but that of all.
+    quotas: dict[str, int] = field(default_factory=dict)
     #: Seconds between a customer's messages, on average.
     pause: float = 0.05
     begun: int = 0
+    begun_by: Counter[str] = field(default_factory=Counter)
     #: Messages whose fate their sender knows, or has given up asking.
     settled: int = 0
     #: Operators who have a dialog in their hands, and messages whose senders do not know what became of them.
@@ -53,11 +62,12 @@ class Stage:
             await asyncio.wait_for(self.is_over.wait(), seconds)
         return self.is_over.is_set()
 
-    def take_turn(self) -> bool:
-        """Whether one message more is wanted; if so, it is the caller's to send."""
-        if self.begun >= self.messages:
+    def take_turn(self, way: str) -> bool:
+        """Whether one message more is wanted on this way; if so, it is the caller's to send."""
+        if self.begun >= self.messages or self.begun_by[way] >= self.quotas.get(way, self.messages):
             return False
         self.begun += 1
+        self.begun_by[way] += 1
         return True
 
 

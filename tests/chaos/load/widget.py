@@ -11,7 +11,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidMessage, WebSocketException
 from websockets.typing import Origin
 
-from tests.chaos.load.running import Client, Kind, Stage
+from tests.chaos.load.questions import QUESTIONS
+from tests.chaos.load.running import WIDGET, Client, Kind, Stage
 from tests.chaos.tenants import SITE, Tenant
 
 #: What a broken connection looks like.
@@ -55,7 +56,7 @@ class Visitor:
         listening = asyncio.create_task(self._keep_connected())
         try:
             await asyncio.sleep(self._dice.random() * self._stage.pause * 4)
-            while not self._stage.is_over.is_set() and self._stage.take_turn():
+            while not self._stage.is_over.is_set() and self._stage.take_turn(WIDGET):
                 await self._say()
                 await self._rest()
             await self._stage.may_leave.wait()
@@ -88,7 +89,7 @@ class Visitor:
     async def _say(self) -> None:
         self._number += 1
         key = f"{self._name}-{self._number}"
-        text = f"{self._tenant.canary} вопрос {key}: {self._dice.choice(_QUESTIONS)}"
+        text = f"{self._tenant.canary} вопрос {key}: {self._dice.choice(QUESTIONS)}"
         self._acked[key] = asyncio.Event()
         self._stage.pending.add(key)
         self._answered.clear()
@@ -251,10 +252,3 @@ class Visitor:
         self._stage.settled += 1
         self._stage.pending.discard(key)
         self._acked[key].set()
-
-
-#: Some end in a word that calls a person.
-_QUESTIONS = (
-    *("Когда доставка?", "Как вернуть товар?", "Where is my order?", "Сколько стоит?", "Есть ли гарантия?") * 10,
-    "Позовите оператора",
-)
