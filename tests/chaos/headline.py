@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.chaos.checker.judging import Verdict, judge
 from tests.chaos.checker.record import heads, unsettled
 from tests.chaos.history import History
+from tests.chaos.load.librarian import librarians
 from tests.chaos.load.operators import operators
 from tests.chaos.load.rest import Rest
 from tests.chaos.load.running import TELEGRAM, WIDGET, Kind, Load, Stage
@@ -47,6 +48,8 @@ class Run:
     kills: int = 200
     customers: int = 40
     answers_of_the_poor: int = 20
+    #: Whether documents are uploaded and deleted meanwhile.
+    documents: bool = True
     mixture: list[tuple[float, dict[str, object]]] = field(default_factory=lambda: MIXTURE)
 
 
@@ -60,7 +63,7 @@ class Outcome:
     history: Path
 
 
-def default_kinds(customers: int) -> list[Kind]:
+def default_kinds(customers: int, *, documents: bool) -> list[Kind]:
     """Customers of three tenants, four of ten in Telegram, and the desk of one. One more kind of load is one entry."""
     few, chats = max(1, customers // 12), max(2, customers // 5)
     return [
@@ -70,6 +73,7 @@ def default_kinds(customers: int) -> list[Kind]:
         chatters("anna", chats),
         chatters("boris", chats),
         operators("anna"),
+        *([librarians("boris")] if documents else []),
     ]
 
 
@@ -94,6 +98,7 @@ def carry_out(run: Run, tell: Callable[[str], object] = lambda _line: None) -> O
             load.wait_until_settled(run.messages, _STUCK)
             come_to_rest(machine, load)
         machine.stop_product()
+        machine.tidy_index()
         history.flush()
         verdict = judge(history.path, machine.database_url)
     return Outcome(verdict, time.monotonic() - start, blows, history.path)
@@ -113,7 +118,7 @@ def start_load(
     def stage(rest: Rest) -> Stage:
         return Stage(url, people, machine.history, run.seed, run.messages, rest, machine.telegram, quotas or {})
 
-    return Load(stage, kinds or default_kinds(run.customers))
+    return Load(stage, kinds or default_kinds(run.customers, documents=run.documents))
 
 
 def come_to_rest(machine: Machine, load: Load) -> None:

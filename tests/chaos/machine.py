@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 import urllib.request
@@ -16,6 +17,7 @@ from typing import Any, Literal, Self
 
 from replyx.testing.fault_proxy import FaultProxy
 from replyx.testing.telegram_server import FakeTelegram
+from tests.chaos.checker.record import query
 from tests.chaos.history import History
 from tests.chaos.servers import Cluster, EmptyRedis
 from tests.chaos.supervisor import RESTART_SECONDS, Supervisor, Unit
@@ -129,6 +131,17 @@ class Machine:
         took = {n: self.supervisor.wait_for_end(n, pid, 30) for n, pid in pids.items() if pid is not None}
         self.history.add("drained", seconds={name: round(seconds, 2) for name, seconds in took.items()})
         return took
+
+    def tidy_index(self) -> None:
+        """Do the upkeep of the index that the worker would do in some minutes, and note where it is, if there is one."""
+        if not query(self.database_url, "SELECT COUNT(*) AS n FROM documents")[0]["n"]:
+            return
+        command = [sys.executable, "-m", "tests.chaos.upkeep"]
+        environment = {**self.box.environment, "PYTHONPATH": f"{self.plan.checkout}{os.pathsep}{REPOSITORY}"}
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=120)
+        if done.returncode:
+            raise RuntimeError(f"the index cannot be tidied: {done.stderr}")
+        self.history.add("index", **json.loads(done.stdout.splitlines()[-1]))
 
     def wait_until_ready(self, seconds: float) -> float:
         """Seconds until every unit runs and `/readyz` says that all is well."""

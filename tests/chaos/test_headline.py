@@ -25,7 +25,8 @@ Rows = list[dict[str, object]]
 def _short_run(folder: Path, database: DatabaseKind) -> Outcome:
     # A second of pause before each restart is systemd's; here it would only be waited for.
     plan = Plan(database, restart_seconds=0.2)
-    return carry_out(Run(folder, plan, _SEED, messages=150, kills=6, customers=20, answers_of_the_poor=3))
+    few = {"messages": 150, "kills": 6, "customers": 20, "answers_of_the_poor": 3}
+    return carry_out(Run(folder, plan, _SEED, **few, documents=False))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +102,15 @@ def _answers_of_dialogs_that_were_taken() -> str:
     )
 
 
+def _without_what_a_chat_showed(rows: Rows) -> Rows:
+    shown = _last(rows, op="told", method="sendMessage")
+    return [row for row in rows if row.get("op") != "told" or row["text"] != shown["text"]]
+
+
+def _with_a_second_copy(rows: Rows) -> Rows:
+    return [*rows, {**_last(rows, op="told", method="sendMessage"), "message": 10**9}]
+
+
 _OK = "SELECT min(id) FROM messages WHERE sender = 'user'"
 _ANSWER = "SELECT min(id) FROM messages WHERE outcome = 'answered'"
 _COPIED = "seq, sender, text, operator_name, external_id, reply_id, engine, outcome, sources, created_at"
@@ -137,6 +147,13 @@ _PLANTED: dict[str, tuple[str, Callable[[Path, Path], None]]] = {
             f" WHERE id = ({_ANSWER})"
         ),
     ),
+    "a message of Telegram is lost": (
+        "I1",
+        _sql("DELETE FROM messages WHERE id = (SELECT min(id) FROM messages WHERE external_id LIKE 'tg:%')"),
+    ),
+    "an answer does not stand in its chat": ("I3", _history(_without_what_a_chat_showed)),
+    "an answer stands in its chat twice, and nobody was in doubt": ("I3", _history(_with_a_second_copy)),
+    "a delivery is never made": ("I3", _sql("UPDATE deliveries SET state = 'new' WHERE id = 1")),
     "events out of turn": ("I4", _sql("UPDATE events SET seq = seq + 1 WHERE seq > 2")),
     "an event without its message": ("I4", _sql(f"DELETE FROM messages WHERE id = ({_ANSWER})")),
     "a kopeck from nowhere": ("I5", _sql("UPDATE ledger_entries SET amount = amount + 1 WHERE id = 1")),
@@ -156,6 +173,14 @@ _PLANTED: dict[str, tuple[str, Callable[[Path, Path], None]]] = {
     ),
     "talked over": ("I9", _sql(_answers_of_dialogs_that_were_taken())),
     "calls that were not counted": ("I10", _sql("UPDATE ai_tokens SET monthly_usage = 0, daily_usage = 0")),
+    "a document without its words": (
+        "I11",
+        _sql(
+            "INSERT INTO documents (assistant_id, filename, content_type, size, sha256, storage_name, status, pages,"
+            " chunks_count, attempts, fence, lease_until, created_at)"
+            " VALUES (1, 'a', 'text/plain', 1, '', 'a', 'completed', 1, 1, 1, 1, 0, 0)"
+        ),
+    ),
     "never healthy again": ("I12", _history(_with(op="unhealthy", why="the worker is dead"))),
     "healthy late": ("I12", _history(_with(op="healthy", seconds=31.0))),
     "a crash": ("I12", _history(_with(op="ended", unit="server", code=1, asked=False))),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.chaos.checker import accounts, invariants, telegram
+from tests.chaos.checker import accounts, invariants, shelf, telegram
 from tests.chaos.checker.record import Record, read_record
 from tests.chaos.checker.recovery import answered
 from tests.chaos.checker.story import Story, read_story
@@ -48,6 +48,7 @@ INVARIANTS: dict[str, tuple[Check, ...]] = {
     "I8": (invariants.nobody_overheard,),
     "I9": (invariants.nobody_talked_over,),
     "I10": (accounts.keys_are_counted,),
+    "I11": (shelf.shelved,),
     "I12": (nobody_was_needed,),
 }
 
@@ -97,6 +98,8 @@ def _figures(story: Story, record: Record) -> dict[str, float]:
         "in doubt": telegram.doubts(record),
         "maybe sent": sum(row["state"] == "maybe_sent" for row in record["deliveries"]),
         "drafts left": len(telegram.drafts_left(story)),
+        "documents": len(record["documents"]),
+        "documents deleted": len(story.rows["removed"]),
         "reconnects": len(story.rows["lost"]),
         "wait p50": round(statistics.median(waits), 2) if waits else 0.0,
         "wait p95": round(waits[int(len(waits) * 0.95)], 2) if waits else 0.0,

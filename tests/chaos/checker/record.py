@@ -26,6 +26,8 @@ _QUERIES = {
     "deliveries": "SELECT id, message_id, part, dialog_id, state, doubts FROM deliveries ORDER BY message_id, part",
     "entries": "SELECT id, transfer_id, account, amount FROM ledger_entries ORDER BY id",
     "holds": "SELECT id, key, user_id, amount, state FROM holds ORDER BY id",
+    "documents": "SELECT id, status, attempts, chunks_count FROM documents ORDER BY id",
+    "chunks": "SELECT id, document_id FROM chunks ORDER BY id",
     "keys": "SELECT id, name, daily_usage, monthly_usage FROM ai_tokens ORDER BY id",
 }
 
@@ -71,12 +73,13 @@ def query(url: str, sql: str) -> list[Row]:
 
 
 def unsettled(url: str) -> int:
-    """Whatever is owed at this moment: answers, holds, deliveries and updates of Telegram."""
+    """Whatever is owed at this moment: answers, holds, deliveries and updates of Telegram, documents to be read."""
     open_rows = (
         "replies WHERE state IN ('pending', 'working')",
         "holds WHERE state = 'open'",
         "deliveries WHERE state IN ('new', 'sending')",
         "telegram_updates WHERE state = 'new'",
+        "documents WHERE status = 'processing'",
     )
     return sum(int(query(url, f"SELECT COUNT(*) AS n FROM {rows}")[0]["n"]) for rows in open_rows)
 

@@ -28,22 +28,35 @@ class Rest:
         await self._client.aclose()
 
     async def once(
-        self, method: str, url: str, body: Any = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        url: str,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+        form: dict[str, Any] | None = None,
     ) -> httpx2.Response | None:
         """The answer; None where the connection broke or nobody answered: the request may have had its effect."""
         try:
-            return await self._client.request(method, url, json=body, headers=headers)
+            return await self._client.request(method, url, json=body, headers=headers, **(form or {}))
         except httpx2.HTTPError:
             return None
 
     async def insist(
-        self, method: str, url: str, body: Any = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        url: str,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+        form: dict[str, Any] | None = None,
     ) -> tuple[httpx2.Response, int]:
-        """The first answer that says yes or no, and how many tries it took: only for what may be repeated."""
+        """The first answer that says yes or no, and how many tries it took: only for what may be repeated.
+
+        `form` has `data` and `files` in place of the `body`, which is JSON.
+        """
         tries = 0
         while True:
             tries += 1
-            answer = await self.once(method, url, body, headers)
+            answer = await self.once(method, url, body, headers, form)
             if answer is not None and answer.status_code < 500 and answer.status_code != 429:
                 return answer, tries
             await asyncio.sleep(_PAUSE)

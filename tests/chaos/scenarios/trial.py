@@ -98,6 +98,7 @@ def trial(
             yield made
             come_to_rest(machine, load)
         machine.stop_product()
+        machine.tidy_index()
         history.flush()
         _judge(made, history.path)
 
