@@ -133,7 +133,7 @@ class Machine:
         return took
 
     def tidy_index(self) -> None:
-        """Do the upkeep of the index that the worker would do in some minutes, and note where it is, if there is one."""
+        """Do the upkeep of the index that a worker would do in some minutes, and note where it is; if there is one."""
         if not query(self.database_url, "SELECT COUNT(*) AS n FROM documents")[0]["n"]:
             return
         command = [sys.executable, "-m", "tests.chaos.upkeep"]

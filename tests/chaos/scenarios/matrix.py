@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from tests.chaos.scenarios import network, processes, resources
+from tests.chaos.scenarios import clients, elsewhere, knowledge, models, network, people, processes, resources
 from tests.chaos.scenarios.table import entries
 
-__all__ = ["entries", "network", "processes", "resources"]
+__all__ = [
+    "clients",
+    "elsewhere",
+    "entries",
+    "knowledge",
+    "models",
+    "network",
+    "people",
+    "processes",
+    "resources",
+]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -10,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.chaos.machine import DatabaseKind
+from tests.support.documents import REPOSITORY
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,19 @@ def scenario(number: str, fault: str, goal: str, *shown_by: str) -> Callable[[Sc
 def shown(number: str, fault: str, goal: str, *tests: str) -> None:
     """Enter a fault that tests show, as `file::test`; none: it has its place here and nothing that shows it yet."""
     _ENTRIES[number] = Entry(number, fault, goal, None, tests)
+
+
+def proven(number: str, fault: str, goal: str, *tests: str) -> None:
+    """Enter a fault whose figure tests of the suite show, as `file::test` below `tests`: to run it is to run them."""
+    _ENTRIES[number] = Entry(number, fault, goal, lambda _asked: _run_tests(tests), tests)
+
+
+def _run_tests(tests: tuple[str, ...]) -> Finding:
+    command = [sys.executable, "-m", "pytest", "-q", *(f"tests/{test}" for test in tests)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    finding = Finding([done.stdout.strip().splitlines()[-1] if done.stdout.strip() else "nothing was run"])
+    finding.require(done.returncode == 0, f"tests failed: {done.stdout[-600:]}")
+    return finding
 
 
 def entries() -> list[Entry]:
