@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
+import snowballstemmer
 
 from replyx.knowledge.meaning import Scale
 from replyx.knowledge.ranking import Item, Lexicon, Question, Ranked
@@ -85,3 +89,25 @@ def test_passages_that_say_the_same_are_given_once() -> None:
 def test_no_passages_and_no_words_are_no_error() -> None:
     assert _ask(_ranked(), "вопрос") == []
     assert _ask(_ranked("Возврат."), "??!")[0][1] < 0.05
+
+
+def test_threads_that_stem_at_once_do_not_spoil_each_others_words() -> None:
+    # Made up, so that no other test has them remembered.
+    words = [
+        f"{first}{second}{ending}"
+        for first in ("квар", "зуб", "плюм", "дрон", "фрик", "шлём", "тран", "скви")
+        for second in ("ожд", "арин", "елоп", "унт", "ымк", "иверс", "ачт", "озёр")
+        for ending in ("ованиями", "ениях", "ывающих", "остью", "ировали", "ейшими", "ательно", "ушкой")
+    ]
+    russian = snowballstemmer.stemmer("russian")
+    expected = {word: russian.stemWord(word.replace("ё", "е"))[:6] for word in words}
+    found: dict[str, str] = {}
+    switching = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            found.update(zip(words, pool.map(lambda word: stems(word)[0], words), strict=True))
+    finally:
+        sys.setswitchinterval(switching)
+
+    assert found == expected

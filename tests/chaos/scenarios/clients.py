@@ -38,7 +38,9 @@ def wrong_places(asked: Asked) -> Finding:
         stranger.say("вопрос чужой: Есть ли гарантия?")
         for place in _BEYOND:
             heard = _resume(made, guest, guest, place)
-            made.finding.require("resync" in _types(heard), f"resumed at {place}: {_types(heard)}")
+            # A number that no dialog can reach is no number at all.
+            is_told = "resync" in _types(heard) or (place >= 2**31 and "error" in _types(heard))
+            made.finding.require(is_told, f"resumed at {place}: {_types(heard)}")
         for wrong in _WRONG:
             heard = _resume(made, guest, guest, wrong)
             is_refused = "error" in _types(heard) or "closed" in _types(heard)

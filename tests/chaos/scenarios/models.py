@@ -53,7 +53,7 @@ _GARBAGE: tuple[dict[str, object], ...] = (
     "kills/test_poison.py::test_a_message_that_kills_five_workers_ends_in_an_apology_and_a_handoff_while_others_are_answered",
 )
 def poison(asked: Asked) -> Finding:
-    with trial(asked, "F12", mixture=[(1, {"delay": 0.5})]) as made:
+    with trial(asked, "F12", mixture=[(1, {"delay": 1.5})]) as made:
         guest = Guest(made)
         guest.say("сообщение, от которого умирают")
         deaths = 0
@@ -61,6 +61,8 @@ def poison(asked: Asked) -> Finding:
         while (reply := _reply(made, guest.dialog))["state"] in ("pending", "working") and time.monotonic() < deadline:
             if reply["state"] == "working" and (pid := _writer(reply["trace"])) is not None:
                 made.strike("poison", pid=pid)
+                # It works for a moment before it dies of it.
+                time.sleep(1.0)
                 deaths += _kill(made, pid)
                 wait_until(partial(_is_taken_up, made, reply), STUCK, "nobody takes it up")
             time.sleep(0.02)
