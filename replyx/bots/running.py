@@ -52,6 +52,9 @@ def run_bots(app: App, stop: threading.Event, *, channels: bool = True) -> None:
 
 
 def _load() -> None:
+    from replyx.bots.telegram.importing import import_aiogram
+
+    import_aiogram()
     importlib.import_module("replyx.bots.manager")
 
 
