@@ -179,7 +179,7 @@ class Machine:
 
     def cli(self, *arguments: str, stdin: str = "") -> str:
         """Run a command to its end; what it wrote."""
-        done = self.box.run(*arguments, stdin=stdin)
+        done = self.box.run(*arguments, stdin=stdin, seconds=300)
         if done.code:
             raise RuntimeError(f"replyx {' '.join(arguments)}: {done.err}")
         return done.out

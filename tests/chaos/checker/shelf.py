@@ -20,16 +20,20 @@ def shelved(story: Story, record: Record) -> Iterator[str]:
             yield f"document {row['id']} is {row['status']}, has {chunks[row['id']]} chunks, says {row['chunks_count']}"
     for orphan in set(chunks) - set(documents):
         yield f"{chunks[orphan]} chunks are left of document {orphan}"
-    removed = {row["document"] for row in story.rows["removed"]}
-    for row in story.rows["uploaded"]:
-        known = documents.get(row["document"])
-        if row["document"] in removed:
-            if known is not None:
-                yield f"document {row['document']} was deleted and is {known['status']}"
-        elif known is None or known["status"] != "completed":
-            yield f"document {row['document']} was taken and is {known['status'] if known else 'gone'}"
+    for number, fate in _fates(story).items():
+        known = documents.get(number)
+        if fate == "removed" and known is not None:
+            yield f"document {number} was deleted and is {known['status']}"
+        elif fate == "uploaded" and (known is None or known["status"] != "completed"):
+            yield f"document {number} was taken and is {known['status'] if known else 'gone'}"
     for place in story.rows["index"]:
         yield from _indexed(place["uri"], place["table"], record)
+
+
+def _fates(story: Story) -> dict[int, str]:
+    """Document → what was last done to it: SQLite gives the number of a deleted one to the next."""
+    rows = [(row["t"], row["document"], row["op"]) for op in ("uploaded", "removed") for row in story.rows[op]]
+    return {number: op for _, number, op in sorted(rows)}
 
 
 def _indexed(uri: str, table: str, record: Record) -> Iterator[str]:

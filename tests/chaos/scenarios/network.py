@@ -53,7 +53,7 @@ def lines_to_servers(asked: Asked) -> Finding:
     "F26",
     "sockets are cut at random frames",
     "no event missed, doubled or out of order",
-    "tests/edges/test_socket.py::test_a_long_absence_is_made_up_for_while_more_happens",
+    "edges/test_socket.py::test_a_long_absence_is_made_up_for_while_more_happens",
 )
 def sockets_cut(asked: Asked) -> Finding:
     dice = random.Random(asked.seed)

@@ -121,7 +121,7 @@ def _cut_power(made: Trial, times: int) -> None:
     "F10",
     "a process is stopped for 3 and 15 s and goes on",
     "what the stopped one still writes is refused",
-    "tests/domain/test_answering.py::test_a_worker_thought_dead_changes_nothing_when_it_wakes",
+    "domain/test_answering.py::test_a_worker_thought_dead_changes_nothing_when_it_wakes",
 )
 def process_stopped(asked: Asked) -> Finding:
     with trial(asked, "F10", mixture=[(1, {"words_per_second": 20})]) as made:
