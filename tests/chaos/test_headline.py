@@ -25,7 +25,7 @@ Rows = list[dict[str, object]]
 def _short_run(folder: Path, database: DatabaseKind) -> Outcome:
     # A second of pause before each restart is systemd's; here it would only be waited for.
     plan = Plan(database, restart_seconds=0.2)
-    few = {"messages": 150, "kills": 6, "customers": 20, "answers_of_the_poor": 3}
+    few = {"messages": 110, "kills": 6, "customers": 14, "answers_of_the_poor": 3}
     return carry_out(Run(folder, plan, _SEED, **few, documents=False))  # type: ignore[arg-type]
 
 
@@ -39,7 +39,7 @@ def _assert_nothing_wrong(outcome: Outcome) -> None:
     figures = outcome.verdict.figures
     assert (figures["lost"], figures["doubled"], figures["ledger difference"]) == (0, 0, 0)
     assert figures["kills"] == 6
-    assert figures["accepted"] >= 140
+    assert figures["accepted"] >= 100
 
 
 def test_on_sqlite_nothing_is_lost_doubled_or_charged_wrongly_while_everything_is_killed(sqlite_run: Outcome) -> None:

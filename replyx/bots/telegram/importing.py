@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
@@ -45,3 +45,11 @@ def import_aiogram() -> None:
         for model in vars(aiogram.methods).values():
             if isinstance(model, type) and issubclass(model, BaseModel) and not model.__pydantic_complete__:
                 setattr(model, _NAMES, names)
+
+
+def build(kind: Any) -> None:
+    """Build what a method answers with. aiogram reads an answer as part of a type of its own, which knows no names."""
+    for part in get_args(kind):
+        build(part)
+    if isinstance(kind, type) and issubclass(kind, BaseModel) and not kind.__pydantic_complete__:
+        kind.model_rebuild()

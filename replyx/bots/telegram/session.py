@@ -23,6 +23,7 @@ from aiohttp import ClientError, ClientResponse, ClientTimeout
 from aiohttp_socks import ProxyError
 
 from replyx.bots.telegram.addresses import GuardedResolver, checked_proxy
+from replyx.bots.telegram.importing import build
 from replyx.security.outgoing import OutgoingUrls
 
 #: Largest answer of a method, in bytes, after decompression: a hundred updates are below 1 MiB.
@@ -117,6 +118,7 @@ class BotSession(AiohttpSession):
 
     def _checked(self, bot: Bot, method: TelegramMethod[Any], status: int, text: str) -> Any:
         """aiogram's reading of an answer, with an error of its tree for each that is none."""
+        build(method.__returning__)
         try:
             return self.check_response(bot=bot, method=method, status_code=status, content=text)
         except (ClientDecodeError, TypeError, RecursionError):
