@@ -138,10 +138,13 @@ class Drafting:
         if question.model != EngineName.EXTRACTIVE:
             passages = self._knowledge.surrounded(passages)
         request = self._request(question, passages, language)
+        begun = time.monotonic()
         try:
             return self._generate(_for_engine(request, asked), trace, writer, should_stop)
         except EngineFailed as failure:
-            if may_wait and failure.retryable and (failure.retry_after or 0) <= _SOON:
+            # Two that said nothing for as long as they may were one key and the next: the customer has waited enough.
+            is_slow = time.monotonic() - begun > 1.5 * self._config.answers.first_byte_seconds
+            if may_wait and not is_slow and failure.retryable and (failure.retry_after or 0) <= _SOON:
                 raise
             return self._last_resort(request, asked, failure, trace, writer, should_stop)
 

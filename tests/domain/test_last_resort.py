@@ -13,7 +13,7 @@ from replyx.testing.llm_answers import Scenario
 from replyx.testing.llm_server import FakeLLM
 from replyx.types import Sender
 from tests.conftest import Configure
-from tests.support.desk import Desk, open_desk
+from tests.support.desk import MODEL, Desk, open_desk
 
 PRICE = 500
 FACT = "Гарантия на котёл действует 24 месяца со дня покупки."
@@ -64,6 +64,22 @@ def test_what_no_waiting_mends_is_answered_at_once(taught: Desk) -> None:
     answer = taught.ask(dialog, "Скажите, сколько месяцев гарантия на котёл?")
     assert answer is not None
     assert answer.engine == "extractive"
+
+
+def test_who_has_waited_for_one_silent_key_and_the_next_waits_for_no_third(
+    configure: Configure, sqlite_url: str, llm: FakeLLM
+) -> None:
+    app = open_app(configure(REPLYX_DATABASE__URL=sqlite_url, REPLYX_ANSWERS__FIRST_BYTE_SECONDS="0.3"))
+    try:
+        taught = teach(open_desk(app, llm))
+        app.ai_tokens.add("next", "sk-next-0123456789abcdef", base_url=llm.base_url, model_access=[MODEL])
+        llm.standing = Scenario(silent=True)
+        answer = taught.ask(taught.open_dialog(), "Скажите, сколько месяцев гарантия на котёл?")
+        assert answer is not None
+        assert answer.engine == "extractive"
+        assert len(llm.requests) <= 2
+    finally:
+        app.close()
 
 
 def test_without_documents_a_person_is_called_with_a_polite_word(desk: Desk) -> None:
