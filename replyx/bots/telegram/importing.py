@@ -27,7 +27,7 @@ def import_aiogram() -> None:
         names: dict[str, Any] = {}
         building = BaseModel.__dict__["model_rebuild"]
 
-        def put_off(cls: type[BaseModel], **options: Any) -> bool | None:
+        def put_off(cls: type[BaseModel], /, **options: Any) -> bool | None:
             known = options.get("_types_namespace")
             if known is None:
                 depth = options.pop("_parent_namespace_depth", 2) + 1
