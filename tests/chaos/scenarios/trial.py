@@ -55,6 +55,9 @@ class Trial:
         newest = query(self.machine.database_url, "SELECT COALESCE(MAX(id), 0) AS n FROM replies")[0]["n"]
         owed = f"SELECT COUNT(*) AS n FROM replies WHERE state IN ('pending', 'working') AND id <= {newest}"
         wait_until(lambda: query(self.machine.database_url, owed)[0]["n"] == 0, STUCK, "answers are still owed")
+        letter = query(self.machine.database_url, "SELECT COALESCE(MAX(id), 0) AS n FROM deliveries")[0]["n"]
+        unsent = f"SELECT COUNT(*) AS n FROM deliveries WHERE state IN ('new', 'sending') AND id <= {letter}"
+        wait_until(lambda: query(self.machine.database_url, unsent)[0]["n"] == 0, STUCK, "Telegram is still owed")
         self.more(20)
 
     @property
