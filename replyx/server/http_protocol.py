@@ -72,7 +72,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def shutdown(self) -> None:
-        if self.cycle is None:
+        if not self.cycle:
             self.loop.call_later(LAST_CALL_SECONDS, self._end_of_last_call)
         else:
             super().shutdown()
