@@ -103,7 +103,8 @@ def _silences(events: list[Row]) -> list[tuple[int, int]]:
         elif event["type"] == "handoff_released" and start:
             spans.append((start, event["seq"]))
             start = 0
-        elif event["type"] == "new_message" and event["payload"]["message"]["sender"] == "assistant":
+        elif event["type"] == "new_message" and event["payload"]["message"].get("reply_id") is not None:
+            # A notice, such as that a person was called, answers nobody.
             last_answer = event["seq"]
     if start:
         spans.append((start, 2**31))
