@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from replyx.errors import BadRequest
 from replyx.server.context import RequestContext
 from replyx.server.errors import error_response
+from replyx.server.ws.protocol import SocketProtocol
 
 #: Bytes of a request line and headers; browsers and proxies stay far below.
 MOST_HEAD_BYTES = 65_536
@@ -32,6 +33,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     #: Whether the data at hand is no longer, or no longer only, a head.
     _head_has_ended = False
     _deadline: asyncio.TimerHandle | None = None
+    #: Whether a request has come over this connection.
+    _has_asked = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -54,7 +57,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._stop_waiting()
-        self._in_head, self._head_has_ended, self._head_bytes = False, True, 0
+        self._in_head, self._head_has_ended, self._head_bytes, self._has_asked = False, True, 0, True
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -72,7 +75,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def shutdown(self) -> None:
-        if not self.cycle:
+        if not self._has_asked:
             self.loop.call_later(LAST_CALL_SECONDS, self._end_of_last_call)
         else:
             super().shutdown()
@@ -80,12 +83,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _end_of_last_call(self) -> None:
         if self.transport.is_closing():
             return
-        now: Any = self.transport.get_protocol()
-        if now is self:
-            super().shutdown()
-        else:
+        now = cast("SocketProtocol | BoundedHttpProtocol", self.transport.get_protocol())
+        if now is not self:
             # It has become a socket, which nobody else has told that the server ends.
             now.shutdown()
+            return
+        super().shutdown()
 
     def _await_head(self) -> None:
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._give_up)

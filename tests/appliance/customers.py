@@ -24,7 +24,7 @@ from websockets.sync.client import connect
 _ORIGIN = {"Origin": "https://shop.example"}
 
 #: Seconds in which an answer must come, whatever is restarted.
-_PATIENCE = 60
+_PATIENCE = 180
 
 
 class Customer:

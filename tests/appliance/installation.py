@@ -88,7 +88,7 @@ class Installation:
             assert program.stdout is not None
             assert program.stdout.readline() == "begun\n", "the customers did not begin"
             yield seen
-            out, _ = program.communicate(timeout=180)
+            out, _ = program.communicate(timeout=600)
             seen.update(json.loads(out.splitlines()[-1]))
         finally:
             _end(program)
