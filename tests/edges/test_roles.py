@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from replyx import __version__
 from replyx.app import App, open_app
 from replyx.bots.running import configured_bots, run_bots
 from replyx.config.settings import Config
@@ -68,7 +69,7 @@ def test_the_worker_signs_in_takes_tasks_and_signs_off(
     stop = run_role(run_worker, app)
     wait_until(lambda: _roles(app) == ["worker"], 5, "the worker gave no sign of life")
     assert [beat.detail for beat in app.beats.list()] == [
-        {"threads": app.config.answers.threads, "figures": app.figures.as_json()}
+        {"version": __version__, "threads": app.config.answers.threads, "figures": app.figures.as_json()}
     ]
     # A reply that nobody owes: the actor looks, finds nothing to do, and the worker goes on.
     app.queue.send(ANSWER_GENERATE, 10**9)

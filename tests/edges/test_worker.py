@@ -11,6 +11,7 @@ from contextlib import ExitStack
 import dramatiq
 import pytest
 
+from replyx import __version__
 from replyx.clock import SystemClock
 from replyx.config.settings import Config
 from replyx.events.bus import Bus
@@ -212,7 +213,8 @@ def test_a_beat_is_listed_with_its_age_and_detail(db: Database) -> None:
     beats.beat("bots@here:2", "bots")
     bots, worker = beats.list()
     assert (bots.name, bots.role, bots.detail) == ("bots@here:2", "bots", None)
-    assert (worker.name, worker.role, worker.detail, worker.alive) == ("worker@here:1", "worker", {"threads": 5}, True)
+    detail = {"version": __version__, "threads": 5}
+    assert (worker.name, worker.role, worker.detail, worker.alive) == ("worker@here:1", "worker", detail, True)
     assert worker.age_seconds < 5
     assert abs((worker.started_at - SystemClock().now()).total_seconds()) < 5
     assert worker.as_json()["alive"] is True
