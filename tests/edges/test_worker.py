@@ -212,7 +212,7 @@ def test_a_beat_is_listed_with_its_age_and_detail(db: Database) -> None:
     beats.beat("worker@here:1", "worker", {"threads": 5})
     beats.beat("bots@here:2", "bots")
     bots, worker = beats.list()
-    assert (bots.name, bots.role, bots.detail) == ("bots@here:2", "bots", None)
+    assert (bots.name, bots.role, bots.detail) == ("bots@here:2", "bots", {"version": __version__})
     detail = {"version": __version__, "threads": 5}
     assert (worker.name, worker.role, worker.detail, worker.alive) == ("worker@here:1", "worker", detail, True)
     assert worker.age_seconds < 5
