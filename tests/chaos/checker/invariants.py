@@ -49,6 +49,9 @@ def one_outcome(story: Story, record: Record) -> Iterator[str]:
     """I2: every customer message ends in exactly one answer, an explained failure, or a person's hands."""
     answers = {row["reply_id"]: row for row in record["messages"] if row["reply_id"] is not None}
     events = record.by("events", "dialog_id")
+    spoken: dict[int, set[int]] = {}
+    for message in answers.values():
+        spoken.setdefault(message["dialog_id"], set()).add(message["seq"])
     for reply in record["replies"]:
         if reply["state"] in _OPEN:
             yield f"reply {reply['id']} is still {reply['state']} after {reply['attempts']} tries"
@@ -61,7 +64,7 @@ def one_outcome(story: Story, record: Record) -> Iterator[str]:
     for (dialog, seq), count in answers_by_message(record).items():
         if count > 1:
             yield f"message {seq} of dialog {dialog} has {count} answers"
-        elif not count and not _is_explained(dialog, seq, events.get(dialog, [])):
+        elif not count and not _is_explained(seq, events.get(dialog, []), spoken.get(dialog, set())):
             yield f"message {seq} of dialog {dialog} has no answer and nobody was called"
 
 
@@ -80,9 +83,9 @@ def answers_by_message(record: Record) -> dict[tuple[int, int], int]:
     }
 
 
-def _is_explained(dialog: int, seq: int, events: list[Row]) -> bool:
+def _is_explained(seq: int, events: list[Row], answers: set[int]) -> bool:
     """Whether a message without an answer called a person, found one called, or came into a person's hands."""
-    if any(start <= seq <= end for start, end in _silences(events)):
+    if any(start <= seq <= end for start, end in _silences(events, answers)):
         return True
     if not CALLS.search(events[seq - 1]["payload"]["message"]["text"]):
         return False
@@ -93,8 +96,11 @@ def _is_explained(dialog: int, seq: int, events: list[Row]) -> bool:
     return state == "handoff_requested"
 
 
-def _silences(events: list[Row]) -> list[tuple[int, int]]:
-    """From which `seq` to which a person had the dialog, with what waited for an answer when it was taken."""
+def _silences(events: list[Row], answers: set[int]) -> list[tuple[int, int]]:
+    """From which `seq` to which a person had the dialog, with what waited for an answer when it was taken.
+
+    `answers` are the numbers of answers: a notice, such as that a person was called, answers nothing.
+    """
     spans: list[tuple[int, int]] = []
     last_answer = start = 0
     for event in events:
@@ -103,8 +109,7 @@ def _silences(events: list[Row]) -> list[tuple[int, int]]:
         elif event["type"] == "handoff_released" and start:
             spans.append((start, event["seq"]))
             start = 0
-        elif event["type"] == "new_message" and event["payload"]["message"].get("reply_id") is not None:
-            # A notice, such as that a person was called, answers nobody.
+        elif event["payload"].get("message", {}).get("sender") == "assistant" and event["seq"] in answers:
             last_answer = event["seq"]
     if start:
         spans.append((start, 2**31))
