@@ -116,6 +116,9 @@ class Assistants:
             "telegram_api_base": telegram_api_base,
             "telegram_proxy": telegram_proxy,
         }
+        return self._make(actor, given)
+
+    def _make(self, actor: Actor, given: Mapping[str, Any]) -> AssistantView:
         fields = self._with_model(checked_fields(given), None)
         self._ways.check(fields)
         columns = self._columns(fields, None, actor)

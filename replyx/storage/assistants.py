@@ -48,13 +48,13 @@ class Assistant(Table):
     telegram_api_base = peewee.CharField(300, null=True)
     telegram_proxy = SealedField(null=True)
     telegram_proxy_masked = peewee.CharField(300, null=True)
-    #: Set by whoever runs the appliance: it may lead inside.
-    telegram_api_base_trusted = peewee.BooleanField(default=False)
-    telegram_proxy_trusted = peewee.BooleanField(default=False)
     #: The operators' group with topics; None: nobody works in Telegram.
     telegram_group_id = peewee.BigIntegerField(null=True)
     #: Least score of what the customer is asked back about; None: `knowledge.clarify_threshold`.
     clarify_threshold = peewee.FloatField(null=True)
+    #: Whether the bot's own way was set by whoever runs the appliance: then it may lead inside.
+    telegram_api_base_trusted = peewee.BooleanField(default=False, constraints=[peewee.SQL("DEFAULT FALSE")])
+    telegram_proxy_trusted = peewee.BooleanField(default=False, constraints=[peewee.SQL("DEFAULT FALSE")])
 
     class Meta:
         table_name = "assistants"

@@ -63,7 +63,7 @@ BUGS = (
     _bug(
         "a worker that was thought dead may still commit",
         "answering.py::test_a_worker_thought_dead_cannot_commit_while_the_next_one_works",
-        ("dialogs/answering.py", "reply = Reply.get_or_none(\n                (Reply.id == claim.reply_id) & (Reply.fence == claim.fence) & (Reply.state == \"working\")\n            )\n            if reply is None:\n                # The fence", "reply = Reply.get_or_none((Reply.id == claim.reply_id))\n            if reply is None:\n                # The fence"),
+        ("dialogs/answering.py", "reply = mine(claim)\n            if reply is None:\n                # The fence", "reply = Reply.get_or_none((Reply.id == claim.reply_id))\n            if reply is None:\n                # The fence"),
     ),
     _bug(
         "the assistant talks over an operator",

@@ -4,6 +4,8 @@ from typing import Any
 
 
 def up(migrator: Any, db: Any) -> None:
+    is_sqlite = db.__class__.__name__.endswith("SqliteDatabase")
+    flag, moment = ("INTEGER", "INTEGER") if is_sqlite else ("BOOLEAN", "BIGINT")
     for column in ("telegram_api_base_trusted", "telegram_proxy_trusted"):
-        db.execute_sql(f'ALTER TABLE "assistants" ADD COLUMN "{column}" BOOLEAN NOT NULL DEFAULT FALSE')
-    db.execute_sql('ALTER TABLE "telegram_bots" ADD COLUMN "last_update_at" BIGINT')
+        db.execute_sql(f'ALTER TABLE "assistants" ADD COLUMN "{column}" {flag} NOT NULL DEFAULT FALSE')
+    db.execute_sql(f'ALTER TABLE "telegram_bots" ADD COLUMN "last_update_at" {moment}')
