@@ -112,14 +112,14 @@ class House:
         return self.stack.enter_context(Api(self.url, session["visitor_token"], Origin=origin))
 
     def socket(self, session: Json, origin: str = SITE) -> Socket:
-        """The visitor's socket."""
+        """The visitor's socket; it hears everything from now on, unless it was refused."""
         path = f"/ws/dialogs/{session['dialog_key']}?token={session['visitor_token']}"
-        return self.stack.enter_context(self.api().socket(path, Origin=origin))
+        return self.stack.enter_context(self.api().socket(path, Origin=origin)).let_in()
 
     def desk_socket(self, user: UserView, dialog_id: int, token: str | None = None) -> Socket:
-        """An operator's socket."""
+        """An operator's socket, likewise."""
         path = f"/ws/dialogs/{dialog_id}?token={token or self.token(user)}"
-        return self.stack.enter_context(self.api().socket(path))
+        return self.stack.enter_context(self.api().socket(path)).let_in()
 
 
 @contextmanager

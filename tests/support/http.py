@@ -78,6 +78,10 @@ def log_in(base_url: str, email: str, password: str) -> Api:
     return Api(base_url, token)
 
 
+#: A number that no test's dialog reaches: whoever asks for what came after it is told so, and nothing else happens.
+_NOT_YET = 1_000_000_000
+
+
 class Socket:
     """One socket: frames out, frames in, in order. Answers the server's `__ping__`."""
 
@@ -99,6 +103,17 @@ class Socket:
     def send(self, frame: Json | str) -> None:
         """Send an object as JSON, or a bare text."""
         self.connection.send(frame if isinstance(frame, str) else json.dumps(frame, ensure_ascii=False))
+
+    def let_in(self) -> Self:
+        """Wait until the server has let the client in, from when on it hears everything, or has closed.
+
+        The handshake is answered before the token is looked at, so an open socket need not hear anything yet.
+        """
+        with suppress(ConnectionClosed):
+            self.send({"type": "resume", "last_seq": _NOT_YET})
+            self.wait_for(lambda frame: frame["type"] == "resync")
+            self.frames.clear()
+        return self
 
     def next(self, seconds: float = 30) -> Json:
         """The next frame; fails the test after `seconds`. Raises ConnectionClosed where the server closed."""
@@ -123,7 +138,7 @@ class Socket:
             if wanted(frame):
                 return frame
 
-    def close_code(self, seconds: float = 10) -> int | None:
+    def close_code(self, seconds: float = 60) -> int | None:
         """Wait until the server closes, and return its code; fails the test where it stays open."""
         deadline = time.monotonic() + seconds
         with suppress(ConnectionClosed):
