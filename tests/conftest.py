@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +23,10 @@ from tests.support.processes import LEAN, Box, open_box
 from tests.support.redis import RedisServer
 
 guard.install()
+
+# Tests that a script runs in its background inherit that Ctrl+C is ignored, and would hand it down to what they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples on every machine, and no limit on time: two cores may be busy.
 settings.register_profile("replyx", derandomize=True, deadline=None)
