@@ -41,6 +41,7 @@ def bots(
     roles = Roles()
     roles.catch_signals()
     services = open_app(config)
+    roles.end_on_failed_sync(services.db)
     try:
         # Channels of plugins are the first process's.
         roles.start("bots", lambda: run_bots(services, roles.stop, channels=not further))

@@ -27,4 +27,5 @@ class ExitCode(IntEnum):
     EXIT_RUNNING = 8, "Another `replyx up` uses this data directory."
     EXIT_REFUSED = 9, "A value was refused, or what is there already forbids it."
     EXIT_INTERNAL = 70, "A fault of ReplyX itself."
+    EXIT_DISK = 74, "The disk did not keep what was written; a service ends so that the next one reads what is there."
     EXIT_INTERRUPTED = 130, "Interrupted from the keyboard."

@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from replyx.cli.exits import ExitCode
 from replyx.cli.output import line
 from replyx.errors import ConfigError
 from replyx.tasks.notify import notify
 
 if TYPE_CHECKING:
     from replyx.config.settings import Config
+    from replyx.storage.database import Database
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +40,10 @@ class Roles:
         """SIGINT and SIGTERM ask for the end; the second one does not wait for it."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
+
+    def end_on_failed_sync(self, db: Database) -> None:
+        """End the process at once, by `EXIT_DISK`, where SQLite's disk refuses to keep what was written."""
+        db.on_failed_sync = _end_for_the_disk
 
     def start(self, name: str, run: Callable[[], object]) -> None:
         """Run a role in a thread of its own."""
@@ -90,6 +96,15 @@ class Roles:
             self._asked_at = time.monotonic()
             notify("STOPPING=1")
         self.stop.set()
+
+
+def _end_for_the_disk() -> None:
+    """The next start recovers from what is really on the disk. Nothing of this process may go on as if it were."""
+    logger.critical(
+        "the disk did not keep what was written; the process ends. See the kernel's log (dmesg) for the disk"
+    )
+    sys.stdout.flush()
+    os._exit(ExitCode.EXIT_DISK)
 
 
 def say_ready(text: str) -> None:

@@ -33,6 +33,7 @@ def server(ctx: typer.Context, host: Host = None, port: Port = None) -> None:
     roles = Roles()
     roles.catch_signals()
     services = open_app(config)
+    roles.end_on_failed_sync(services.db)
     try:
         run_server(services, roles.stop, lambda url: say_ready(f"ready {url}"), inherited or None)
     finally:

@@ -59,6 +59,7 @@ def up(
         if not config.database_url.startswith("sqlite:"):
             migrate_if_empty(config)
         services = open_app(config)
+        roles.end_on_failed_sync(services.db)
         try:
             administrator = ensure_administrator(services, admin_email)
             _introduce(administrator)

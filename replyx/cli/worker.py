@@ -28,6 +28,7 @@ def worker(ctx: typer.Context) -> None:
     roles = Roles()
     roles.catch_signals()
     services = open_app(config)
+    roles.end_on_failed_sync(services.db)
     try:
         roles.start("worker", lambda: run_worker(services, roles.stop))
         say_ready("ready worker")

@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 #: What the databases' drivers call a full disk.
 _NO_ROOM = ("53100", "SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
 
+#: What SQLite calls a disk that did not take what had been written: what is left of it nobody knows.
+_NOT_SYNCED = ("SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC")
+
 #: The database that table classes are bound to. One process has one; `Database` sets it.
 proxy = peewee.DatabaseProxy()
 
@@ -51,6 +54,9 @@ class Database:
         """
         self.is_sqlite = url.startswith("sqlite:")
         self.pool_size = pool
+        #: Called where SQLite's disk refused to make a commit last, in whatever thread; the roles end their process.
+        #: To try again would be told "done" of pages that the kernel has already let go. PostgreSQL ends by itself.
+        self.on_failed_sync: Callable[[], None] | None = None
         self._timeout = timeout
         self._local = threading.local()
         #: SQLite has one writer; queueing for it here is fair and prompt, its own busy handler is neither.
@@ -76,9 +82,9 @@ class Database:
         try:
             self._connect()
         except (peewee.DatabaseError, peewee.InterfaceError, ValueError) as error:
-            raise _unavailable(error) from error
+            raise self._unavailable(error) from error
         try:
-            with _translated():
+            with self._translated():
                 yield
         finally:
             self.native.close()
@@ -102,7 +108,7 @@ class Database:
         if stack:
             stack.append([])
             try:
-                with _translated(), self.native.savepoint():
+                with self._translated(), self.native.savepoint():
                     yield
             except BaseException:
                 stack.pop()
@@ -113,7 +119,7 @@ class Database:
         with self.connection(), self._write_turn(), self._unsynced() if unsynced else nullcontext():
             stack.append([])
             try:
-                with _translated(), self.native.atomic("IMMEDIATE") if self.is_sqlite else self.native.atomic():
+                with self._translated(), self.native.atomic("IMMEDIATE") if self.is_sqlite else self.native.atomic():
                     yield
             except BaseException:
                 stack.pop()
@@ -213,12 +219,37 @@ class Database:
         try:
             # The log is opened anew each time: SQLite may have replaced it. Its locks are on other files.
             log = os.open(f"{self.native.database}-wal", os.O_RDONLY)
-            try:
-                os.fdatasync(log)
-            finally:
-                os.close(log)
         except OSError as error:
             raise _unavailable(error) from error
+        try:
+            os.fdatasync(log)
+        except OSError as error:
+            if self.on_failed_sync is not None:
+                self.on_failed_sync()
+            raise _unavailable(error) from error
+        finally:
+            os.close(log)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except peewee.IntegrityError as error:
+            if _is_taken_key(error):
+                raise UniqueViolation(details={}) from error
+            # The driver's own words may repeat what a customer wrote: they are neither told nor logged.
+            logger.warning("the database refused a change", extra={"rule": _broken_rule(error)})
+            raise Conflict(
+                "База отклонила изменение: оно противоречит другим данным. Обновите данные и повторите.",
+                "The database refused the change: it contradicts other data. Look again and repeat.",
+            ) from error
+        except (peewee.OperationalError, peewee.InterfaceError) as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> DatabaseUnavailable | DiskFull:
+        if self.on_failed_sync is not None and _has_code(error, _NOT_SYNCED):
+            self.on_failed_sync()
+        return _unavailable(error)
 
     def _effects(self) -> list[list[Callable[[], object]]]:
         if not hasattr(self._local, "effects"):
@@ -235,33 +266,22 @@ def _run(effects: list[Callable[[], object]]) -> None:
             logger.exception("an effect after the commit failed; a sweeper will repeat it")
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except peewee.IntegrityError as error:
-        if _is_taken_key(error):
-            raise UniqueViolation(details={}) from error
-        # The driver's own words may repeat what a customer wrote: they are neither told nor logged.
-        logger.warning("the database refused a change", extra={"rule": _broken_rule(error)})
-        raise Conflict(
-            "База отклонила изменение: оно противоречит другим данным. Обновите данные и повторите.",
-            "The database refused the change: it contradicts other data. Look again and repeat.",
-        ) from error
-    except (peewee.OperationalError, peewee.InterfaceError) as error:
-        raise _unavailable(error) from error
-
-
 def _unavailable(error: Exception) -> DatabaseUnavailable | DiskFull:
-    cause: BaseException | None = error
-    # SQLite undoes the transaction by itself when there is no room; what is heard of first is that it cannot be undone.
-    while cause is not None:
-        if _code_of(cause) in _NO_ROOM:
-            return DiskFull()
-        cause = cause.__context__
+    if _has_code(error, _NO_ROOM):
+        return DiskFull()
     return DatabaseUnavailable(
         f"База данных недоступна: {_first_line(error)}", f"The database cannot be reached: {_first_line(error)}"
     )
+
+
+def _has_code(error: BaseException, codes: tuple[str, ...]) -> bool:
+    cause: BaseException | None = error
+    # SQLite undoes the transaction by itself then; what is heard of first is that it cannot be undone.
+    while cause is not None:
+        if _code_of(cause) in codes:
+            return True
+        cause = cause.__context__
+    return False
 
 
 def _code_of(error: BaseException) -> str | None:

@@ -6,12 +6,10 @@ it can be moved while its process runs.
 
 from __future__ import annotations
 
-import shutil
 import struct
-import subprocess
 from pathlib import Path
 
-import pytest
+from tests.chaos.preload import compiled
 
 _SOURCE = r"""
 #define _GNU_SOURCE
@@ -60,14 +58,7 @@ class ClockShift:
 
     def __init__(self, folder: Path, name: str, seconds: int = 0) -> None:
         """Fails the test where there is no compiler."""
-        self._file, library = folder / f"{name}.shift", folder / "clock_shift.so"
-        if not library.exists():
-            compiler = shutil.which("cc")
-            if compiler is None:
-                pytest.fail("cc is not installed. Run: apt-get install gcc", pytrace=False)
-            source = folder / "clock_shift.c"
-            source.write_text(_SOURCE, encoding="ascii")
-            subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", str(library), str(source)], check=True)
+        self._file, library = folder / f"{name}.shift", compiled(folder, "clock_shift", _SOURCE)
         self._file.write_bytes(struct.pack("l", seconds))
         self.environment = {"LD_PRELOAD": str(library), "CLOCK_SHIFT_FILE": str(self._file)}
 

@@ -77,7 +77,6 @@ proven(
     "no instruction comes out",
     "domain/test_last_resort.py::test_instructions_never_come_out_of_an_obedient_model",
 )
-shown("F15", "EIO, ENOSPC and failing fsync", "what was acknowledged is there")
 proven(
     "F39",
     "Telegram answers 409, then times out",
@@ -113,5 +112,4 @@ proven(
     "domain/test_knowledge_ingestion.py",
 )
 proven("F51", "hostile HTTP", "refused at once, or ended by its time-out", "edges/test_hostile_http.py")
-shown("F52", "an hour under half load with a kill a minute", "no drift")
 shown("F53", "faults that somebody could make in the code", "20 of 20 are seen", "strength/test_bugs.py", "make bugs")

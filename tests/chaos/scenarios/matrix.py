@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from tests.chaos.scenarios import clients, elsewhere, knowledge, models, network, people, processes, resources
+from tests.chaos.scenarios import (
+    clients,
+    disks,
+    elsewhere,
+    knowledge,
+    models,
+    network,
+    people,
+    processes,
+    resources,
+    soak,
+)
 from tests.chaos.scenarios.table import entries
 
 __all__ = [
     "clients",
+    "disks",
     "elsewhere",
     "entries",
     "knowledge",
@@ -15,4 +27,5 @@ __all__ = [
     "people",
     "processes",
     "resources",
+    "soak",
 ]
