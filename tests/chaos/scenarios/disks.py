@@ -15,7 +15,7 @@ from tests.chaos.scenarios.table import Asked, Finding, scenario
 from tests.chaos.scenarios.trial import trial
 
 #: Of 10,000 writes so many fail, and of 10,000 syncs.
-_WRITES, _SYNCS = 200, 20
+_WRITES, _SYNCS = 200, 100
 
 
 @scenario(
