@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from replyx.errors import ReplyXError
 from replyx.knowledge.corpus import Corpus, Entry
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: Items of one assistant that are searched in memory: 20 MB of vectors, 1 to 2 ms a query.
 IN_MEMORY = 10_000
@@ -319,11 +321,14 @@ class Large:
         return ranked.best(question, limit, _scale_of(embedder), second, self._completed)
 
     def pairs(self, question: Question) -> list[tuple[int, float]]:
-        return _nearest(question, self._candidates(question))
+        return self._unless_broken(lambda store: store.pairs(self._assistant_id, question, _CANDIDATES))
 
     def _candidates(self, question: Question) -> list[Item]:
+        return self._unless_broken(lambda store: store.candidates(self._assistant_id, question, _CANDIDATES))
+
+    def _unless_broken(self, look: Callable[[VectorStore], list[T]]) -> list[T]:
         try:
-            return self._first.store.candidates(self._assistant_id, question, _CANDIDATES)
+            return look(self._first.store)
         except IndexBroken as error:
             logger.warning("the index is broken", extra={"assistant_id": self._assistant_id, "reason": str(error)})
             return []

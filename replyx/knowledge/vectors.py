@@ -15,7 +15,6 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from replyx.knowledge.columns import columns, integers, sentences_of, vectors_of
 from replyx.knowledge.lance import import_lancedb
+from replyx.knowledge.lookups import Lookups
 from replyx.knowledge.processor import require_avx2
 from replyx.knowledge.ranking import Item, Question
 
@@ -41,10 +41,8 @@ _FRAGMENTS = 20
 _KEEP = timedelta(hours=1)
 #: Rows from which comparing with every vector is slower than an index of clusters.
 _ROWS_FOR_CLUSTERS = 20_000
-#: Clusters that a query looks into, of about one for every 400 rows: recall 0.98 at 5 ms for 100,000 rows.
-_PROBES = 24
-#: What a lookup brings of a row, beside its vector or its distance; and how many by words run at the same time.
-_COLUMNS, _AT_ONCE = ("item_id", "stems", "parts", "digest"), 8
+#: What a lookup brings of a row, beside its vector or its distance.
+_COLUMNS = ("item_id", "stems", "parts", "digest")
 
 
 class IndexBroken(Exception):
@@ -98,7 +96,7 @@ class VectorStore:
         self._writer = threading.RLock()
         self._table: Any = None
         self._is_writing, self._left = False, 1
-        self._pool: ThreadPoolExecutor | None = None
+        self._lookups: Lookups | None = None
 
     def open(self) -> None:
         """Load LanceDB and the table, which is made where there is none.
@@ -133,6 +131,10 @@ class VectorStore:
     def refresh(self) -> None:
         """See what other processes have written."""
         self._do(lambda table: table.checkout_latest())
+        with self._lock:
+            lookups = self._lookups
+        if lookups is not None:
+            self._guarded(lookups.refresh)
 
     def add(self, rows: Sequence[Row]) -> None:
         """Store rows, replacing those of the same items; what is there already is left, as two may have made it."""
@@ -181,7 +183,7 @@ class VectorStore:
 
     def _known(self, where: str) -> dict[int, Known]:
         wanted = ["item_id", "digest", "vector", "parts"]
-        found = self._do(lambda table: table.search().where(where).select(wanted).to_arrow())
+        found = self._guarded(lambda: self._lookups_opened().rows(where, wanted).result())
         matrix = vectors_of(found)
         rows = enumerate(columns(found, "item_id", "digest", "parts"))
         return {item: Known(digest, matrix[row], packed) for row, (item, digest, packed) in rows}
@@ -210,15 +212,25 @@ class VectorStore:
 
     def candidates(self, assistant_id: int, question: Question, limit: int) -> list[Item]:
         """The `limit` nearest by vector and the `limit` best by words, each once, in no order."""
+        return self._guarded(lambda: self._looked_up(self._lookups_opened(), assistant_id, question, limit))
+
+    def pairs(self, assistant_id: int, question: Question, limit: int) -> list[tuple[int, float]]:
+        """Ids of Q&A pairs with the cosine of their questions to `question`, the `limit` nearest, nearest first."""
+        where, vector = f"assistant_id = {int(assistant_id)} AND item_id < 0", question.vector
+        if not vector.any():
+            return []
+        wanted = ("item_id",)
+        found = self._guarded(lambda: self._lookups_opened().near(vector, where, limit, wanted).result())
+        return [(-item, 1 - distance) for item, distance in columns(found, "item_id", "_distance")]
+
+    def _looked_up(self, lookups: Lookups, assistant_id: int, question: Question, limit: int) -> list[Item]:
         where = f"assistant_id = {int(assistant_id)}"
-        by_words = None
-        if question.stems:
-            by_words = self._beside().submit(self._do, lambda table: _worded(table, question, where, limit))
+        by_words = lookups.worded(question.stems, where, limit, (*_COLUMNS, "vector")) if question.stems else None
         vector = question.vector
         found: dict[int, Item] = {}
         # Without a vector there is nothing near.
         if vector.any():
-            near = self._do(lambda table: _near(table, vector, where, limit))
+            near = lookups.near(vector, where, limit, _COLUMNS).result()
             for item, text, packed, digest, distance in columns(near, *_COLUMNS, "_distance"):
                 found[item] = Item(item, sentences_of(text), None, 1 - distance, packed, None, digest)
         if by_words is not None:
@@ -228,13 +240,6 @@ class VectorStore:
                 if item not in found:
                     found[item] = Item(item, sentences_of(text), matrix[row], None, packed, None, digest)
         return list(found.values())
-
-    def _beside(self) -> ThreadPoolExecutor:
-        """Threads for lookups by words, which go on beside those by vector."""
-        with self._lock:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="lance")
-            return self._pool
 
     def compact(self) -> None:
         """Join small files, drop old versions, bring indexes up to date; cluster the vectors where they are many."""
@@ -247,7 +252,7 @@ class VectorStore:
         """Throw the table away and begin with an empty one: the way out of broken files."""
         # Whoever would open the table meanwhile waits, or it would be made there and thrown away here.
         with self._writing(refreshed=False), self._lock:
-            self._table = None
+            self._table = self._lookups = None
             folder = Path(self._uri) / f"{self.name}.lance"
             if "://" not in self._uri and folder.exists():
                 shutil.rmtree(folder, ignore_errors=True)
@@ -314,7 +319,7 @@ class VectorStore:
             return action()
         except (RuntimeError, ValueError, OSError) as error:
             with self._lock:
-                self._table = None
+                self._table = self._lookups = None
             raise IndexBroken(str(error)[:300]) from error
 
     def _opened(self) -> Any:
@@ -326,6 +331,13 @@ class VectorStore:
                 else:
                     self._table = self._make(connection)
             return self._table
+
+    def _lookups_opened(self) -> Lookups:
+        with self._lock:
+            if self._lookups is None:
+                self._opened()
+                self._lookups = Lookups(lambda: import_lancedb().connect_async(self._uri), self.name)
+            return self._lookups
 
     def _connect(self) -> Any:
         require_avx2()
@@ -378,17 +390,3 @@ class VectorStore:
             },
             schema=self._schema(),
         )
-
-
-def _near(table: Any, vector: NDArray[np.float32], where: str, limit: int) -> Any:
-    query = table.search(vector, vector_column_name="vector").distance_type("dot").nprobes(_PROBES)
-    return query.where(where, prefilter=True).limit(limit).select([*_COLUMNS, "_distance"]).to_arrow()
-
-
-def _worded(table: Any, question: Question, where: str, limit: int) -> Any:
-    from lancedb import query as queries
-
-    # As a class of pydantic's its defaults are not seen by type checkers.
-    match: Any = queries.MatchQuery
-    query = table.search(match(" ".join(question.stems), "stems"), query_type="fts").where(where, prefilter=True)
-    return query.limit(limit).select([*_COLUMNS, "vector", "_score"]).to_arrow()

@@ -23,6 +23,7 @@ from replyx.knowledge.index import Index
 from replyx.knowledge.knowledge import Knowledge
 from replyx.knowledge.layers import Layer
 from replyx.knowledge.processor import require_avx2
+from replyx.knowledge.ranking import Question
 from replyx.knowledge.vectors import IndexBroken, Row, VectorStore
 from replyx.knowledge.views import SearchResult
 from replyx.storage.database import Database
@@ -185,6 +186,19 @@ def test_memory_and_disk_give_the_same(shop: Library) -> None:
     known = disk.of(shop.assistant)
     assert known is not None
     assert len(known.pairs(disk.question("Где вы?"))) == 1
+
+
+def test_on_disk_a_pair_is_found_behind_any_number_of_passages_that_are_nearer(config: Config) -> None:
+    embedder = make_embedder(EmbedderSpec("use"))
+    store = VectorStore(config.knowledge_uri, config.data_dir / "lock", embedder.id, lambda: embedder.dim)
+    near, asked = embedder.embed_query("Где вы находитесь?"), "Где вы?"
+    same = embedder.embed_query(asked)
+    crowd = [Row(number, 1, 1, number, [["где"]], same, b"") for number in range(1, 60)]
+
+    store.add([*crowd, Row(-7, 1, 0, 0, [["где"]], near, b""), Row(-8, 2, 0, 0, [["где"]], same, b"")])
+    found = store.pairs(1, Question(asked, embedder.embed_query), 5)
+
+    assert [(pair, round(cosine, 3)) for pair, cosine in found] == [(7, round(float(near @ same), 3))]
 
 
 class _Noting(Remembering):
