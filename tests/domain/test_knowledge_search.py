@@ -23,7 +23,6 @@ from replyx.knowledge.index import Index
 from replyx.knowledge.knowledge import Knowledge
 from replyx.knowledge.layers import Layer
 from replyx.knowledge.processor import require_avx2
-from replyx.knowledge.ranking import Question
 from replyx.knowledge.vectors import IndexBroken, Row, VectorStore
 from replyx.knowledge.views import SearchResult
 from replyx.storage.database import Database
@@ -33,7 +32,7 @@ from tests.domain.owners import make_user
 from tests.support.clock import MovableClock
 from tests.support.programs import wait_until
 
-_SHOP = """# Доставка
+SHOP = """# Доставка
 Доставка по городу бесплатна. В другие города заказ едет от трёх до семи дней.
 
 # Возврат
@@ -54,7 +53,7 @@ def library(sqlite_db: Database, bus: MemoryBus, clock: MovableClock, config: Co
 
 @pytest.fixture
 def shop(library: Library) -> Library:
-    library.teach(_SHOP, "Магазин.md")
+    library.teach(SHOP, "Магазин.md")
     return library
 
 
@@ -163,42 +162,6 @@ def test_another_process_sees_what_was_added_and_deleted(shop: Library) -> None:
 
     shop.knowledge.delete_document(shop.owner, added.id)
     assert added.id not in {p.document_id for p in _ask(reader, shop, "программа лояльности").passages}
-
-
-def test_memory_and_disk_give_the_same(shop: Library) -> None:
-    shop.knowledge.add_qa(shop.owner, shop.assistant, "Где вы?", "В Казани.")
-    _ask(shop.knowledge, shop, "где вы")
-    embedder = make_embedder(EmbedderSpec("use"))
-    lock = shop.config.data_dir / "knowledge.lock"
-    store = VectorStore(shop.config.knowledge_uri, lock, embedder.id, lambda: embedder.dim)
-    first = Layer(Corpus(shop.db), store, embedder)
-    disk = Index(Corpus(shop.db), first, None, lock, in_memory=0)
-    memory = Index(Corpus(shop.db), first, None, lock)
-
-    for question in ("Как вернуть товар?", "сколько едет заказ", "Where are you?", "погода"):
-        found = []
-        for index in (disk, memory):
-            known = index.of(shop.assistant)
-            assert known is not None
-            found.append([(item.id, round(score, 3)) for item, score in known.best(index.question(question), 6)])
-        assert found[0] == found[1]
-        assert type(disk.of(shop.assistant)).__name__ == "Large"
-    known = disk.of(shop.assistant)
-    assert known is not None
-    assert len(known.pairs(disk.question("Где вы?"))) == 1
-
-
-def test_on_disk_a_pair_is_found_behind_any_number_of_passages_that_are_nearer(config: Config) -> None:
-    embedder = make_embedder(EmbedderSpec("use"))
-    store = VectorStore(config.knowledge_uri, config.data_dir / "lock", embedder.id, lambda: embedder.dim)
-    near, asked = embedder.embed_query("Где вы находитесь?"), "Где вы?"
-    same = embedder.embed_query(asked)
-    crowd = [Row(number, 1, 1, number, [["где"]], same, b"") for number in range(1, 60)]
-
-    store.add([*crowd, Row(-7, 1, 0, 0, [["где"]], near, b""), Row(-8, 2, 0, 0, [["где"]], same, b"")])
-    found = store.pairs(1, Question(asked, embedder.embed_query), 5)
-
-    assert [(pair, round(cosine, 3)) for pair, cosine in found] == [(7, round(float(near @ same), 3))]
 
 
 class _Noting(Remembering):
@@ -370,7 +333,7 @@ def test_nothing_is_loaded_where_there_is_nothing_to_search(library: Library) ->
     assert not library.knowledge.stats()["is_loaded"]
     assert not _folder(library).exists()
 
-    library.teach(_SHOP, "a.md")
+    library.teach(SHOP, "a.md")
     fresh = library.another_process()
     fresh.warm_up()
     assert fresh.stats() == {

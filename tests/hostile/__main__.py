@@ -21,6 +21,7 @@ from tests.hostile.corpus import File, corpus
 from tests.hostile.serving import serve_all
 from tests.hostile.throwing import Elsewhere, Fate, throw_all
 from tests.support.clock import MovableClock
+from tests.support.processes import LEAN
 
 #: Most memory of a reader, with what Python itself takes.
 _MOST_MIB = 700
@@ -60,7 +61,8 @@ def _served(files: list[File]) -> bool:
 def _alone(files: list[File]) -> bool:
     """Whether anything was wrong with a service that was thrown all files."""
     with tempfile.TemporaryDirectory(prefix="replyx-hostile-") as folder:
-        config = load_config(None, {"REPLYX_DATA_DIR": folder})
+        # As in the server below, without the second model: it would be at work in the background for hours.
+        config = load_config(None, {"REPLYX_DATA_DIR": folder, **LEAN})
         db, bus = Database(f"sqlite:///{folder}/replyx.db", pool=5, timeout=5), MemoryBus()
         migrate(db)
         library = Library(db, bus, MovableClock(), config)

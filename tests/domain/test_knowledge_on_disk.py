@@ -1,0 +1,60 @@
+"""Knowledge that is searched on disk: as in memory, and with Q&A pairs of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from replyx.config.settings import Config
+from replyx.events.memory import MemoryBus
+from replyx.knowledge.corpus import Corpus
+from replyx.knowledge.embedders import EmbedderSpec, make_embedder
+from replyx.knowledge.index import Index
+from replyx.knowledge.layers import Layer
+from replyx.knowledge.ranking import Question
+from replyx.knowledge.vectors import Row, VectorStore
+from replyx.storage.database import Database
+from tests.domain.library import Library
+from tests.domain.test_knowledge_search import SHOP
+from tests.support.clock import MovableClock
+
+
+@pytest.fixture
+def library(sqlite_db: Database, bus: MemoryBus, clock: MovableClock, config: Config) -> Library:
+    return Library(sqlite_db, bus, clock, config)
+
+
+def test_memory_and_disk_give_the_same(library: Library) -> None:
+    library.teach(SHOP, "Магазин.md")
+    library.knowledge.add_qa(library.owner, library.assistant, "Где вы?", "В Казани.")
+    library.knowledge.search(library.assistant, "где вы")
+    embedder = make_embedder(EmbedderSpec("use"))
+    lock = library.config.data_dir / "knowledge.lock"
+    store = VectorStore(library.config.knowledge_uri, lock, embedder.id, lambda: embedder.dim)
+    first = Layer(Corpus(library.db), store, embedder)
+    disk = Index(Corpus(library.db), first, None, lock, in_memory=0)
+    memory = Index(Corpus(library.db), first, None, lock)
+
+    for question in ("Как вернуть товар?", "сколько едет заказ", "Where are you?", "погода"):
+        found = []
+        for index in (disk, memory):
+            known = index.of(library.assistant)
+            assert known is not None
+            found.append([(item.id, round(score, 3)) for item, score in known.best(index.question(question), 6)])
+        assert found[0] == found[1]
+        assert type(disk.of(library.assistant)).__name__ == "Large"
+    known = disk.of(library.assistant)
+    assert known is not None
+    assert len(known.pairs(disk.question("Где вы?"))) == 1
+
+
+def test_on_disk_a_pair_is_found_behind_any_number_of_passages_that_are_nearer(config: Config) -> None:
+    embedder = make_embedder(EmbedderSpec("use"))
+    store = VectorStore(config.knowledge_uri, config.data_dir / "lock", embedder.id, lambda: embedder.dim)
+    near, asked = embedder.embed_query("Где вы находитесь?"), "Где вы?"
+    same = embedder.embed_query(asked)
+    crowd = [Row(number, 1, 1, number, [["где"]], same, b"") for number in range(1, 60)]
+
+    store.add([*crowd, Row(-7, 1, 0, 0, [["где"]], near, b""), Row(-8, 2, 0, 0, [["где"]], same, b"")])
+    found = store.pairs(1, Question(asked, embedder.embed_query), 5)
+
+    assert [(pair, round(cosine, 3)) for pair, cosine in found] == [(7, round(float(near @ same), 3))]
