@@ -47,14 +47,24 @@ class Leftovers:
 
 
 def _children() -> set[int]:
-    """Living children of this process: /proc knows them all, however they were started."""
+    """Living children of this process, however they were started: the kernel keeps a list of them for each thread.
+
+    A walk over all of /proc would tell the same, a thousand times slower, twice at every test.
+    """
     found = set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    for children in Path("/proc/self/task").glob("*/children"):
         with contextlib.suppress(OSError):
-            state, parent = stat.read_text(errors="replace").rpartition(")")[2].split()[:2]
-            if int(parent) == os.getpid() and state != "Z":
-                found.add(int(stat.parent.name))
-    return found
+            found.update(int(pid) for pid in children.read_text().split())
+    return {pid for pid in found if not _is_dead(pid)}
+
+
+def _is_dead(pid: int) -> bool:
+    """Whether it ended and only waits for somebody to ask how."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return True
+    return stat.rpartition(")")[2].split()[0] == "Z"
 
 
 def _command(pid: int) -> str:
