@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import settings
 
 from replyx.config.loading import load_config
@@ -36,6 +37,17 @@ settings.register_profile("long", derandomize=False, deadline=None)
 
 #: Seconds that tests wait for a lock or a connection, as the product's default.
 _TIMEOUT = 5.0
+
+
+#: Tests make thousands of accounts, of which few are about what a hash costs.
+_QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+
+
+@pytest.fixture(autouse=True)
+def _quick_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Argon2id in this process costs next to nothing, but where a test is marked `real_hashes`."""
+    if "real_hashes" not in request.keywords:
+        monkeypatch.setattr("replyx.security.passwords._hasher", _QUICK)
 
 
 @pytest.fixture(autouse=True)

@@ -154,6 +154,7 @@ def test_a_disabled_user_gets_the_answer_of_a_wrong_password(accounts: Accounts,
     accounts.login(user.email, PASSWORD)
 
 
+@pytest.mark.real_hashes
 def test_an_unknown_email_takes_as_long_as_a_known_one(accounts: Accounts, user: UserView) -> None:
     def seconds(email: str) -> float:
         begin = time.perf_counter()
@@ -165,6 +166,7 @@ def test_an_unknown_email_takes_as_long_as_a_known_one(accounts: Accounts, user:
     assert 0.5 < median(p[0] for p in pairs) / median(p[1] for p in pairs) < 2
 
 
+@pytest.mark.real_hashes
 def test_an_old_hash_is_made_anew_at_the_login(db: Database, accounts: Accounts, user: UserView) -> None:
     # The same password at a smaller cost.
     from argon2 import PasswordHasher

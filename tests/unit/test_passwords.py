@@ -12,6 +12,8 @@ import pytest
 from replyx.errors import ValidationFailed
 from replyx.security.passwords import check_password, hash_password, needs_rehash, verify_password
 
+pytestmark = pytest.mark.real_hashes
+
 
 def test_a_password_is_known_by_its_hash_only() -> None:
     stored = hash_password("слон верблюд 42")
