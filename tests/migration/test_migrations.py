@@ -13,6 +13,7 @@ import pytest
 from replyx.errors import ConfigError, SchemaOutdated, SchemaTooNew
 from replyx.storage.database import Database
 from replyx.storage.schema import ALL_TABLES, _alone, migrate, require_durability, require_schema, schema_status
+from tests.migration.conftest import Stages
 from tests.migration.schemas import NAMES, apply_up_to, describe, fill, rows
 from tests.support.postgres import PostgresServer
 from tests.support.processes import Box
@@ -52,16 +53,17 @@ def test_migrations_end_in_the_schema_that_the_code_expects(empty_db: Database, 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_older_schema_upgrades_and_keeps_its_rows(empty_db: Database, second_db: Database, name: str) -> None:
-    apply_up_to(empty_db, name)
+def test_every_older_schema_upgrades_and_keeps_its_rows(
+    empty_db: Database, empty_database_url: str, stages: Stages, name: str
+) -> None:
+    stages.put(empty_database_url, name)
     filled = fill(empty_db)
 
     applied = migrate(empty_db)
 
     assert applied == [later for later in NAMES if later > name]
     assert rows(empty_db, filled) == {table: [values] for table, (_, values) in filled.items()}
-    migrate(second_db)
-    assert describe(empty_db) == describe(second_db)
+    assert describe(empty_db) == stages.newest(is_sqlite=empty_db.is_sqlite)
 
 
 def test_migrating_twice_changes_nothing(empty_db: Database) -> None:
@@ -114,7 +116,7 @@ def test_a_newer_schema_is_refused_with_the_command(empty_db: Database) -> None:
     ],
 )
 def test_a_migration_that_is_killed_leaves_nothing_half_done_and_is_done_by_the_next(
-    empty_db: Database, second_db: Database, empty_database_url: str, box: Box, moment: str
+    empty_db: Database, second_db: Database, empty_database_url: str, stages: Stages, box: Box, moment: str
 ) -> None:
     killed = box.start_python("-m", "tests.migration.migrating", empty_database_url, "--die-before", moment).wait()
     assert killed.code == -signal.SIGKILL, killed.err
@@ -127,8 +129,7 @@ def test_a_migration_that_is_killed_leaves_nothing_half_done_and_is_done_by_the_
     assert describe(empty_db) == describe(second_db)
 
     assert migrate(empty_db) == list(NAMES[len(applied) :])
-    migrate(second_db)
-    assert describe(empty_db) == describe(second_db)
+    assert describe(empty_db) == stages.newest(is_sqlite=empty_db.is_sqlite)
 
 
 def test_processes_that_migrate_at_once_do_it_once(empty_db: Database, empty_database_url: str, box: Box) -> None:

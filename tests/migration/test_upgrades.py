@@ -18,7 +18,8 @@ from replyx.config.settings import Config
 from replyx.errors import AlreadyRunning, UpgradeFailed
 from replyx.storage.database import Database
 from replyx.storage.schema import migrate, schema_status
-from tests.migration.schemas import NAMES, apply_up_to, describe, fill, rows
+from tests.migration.conftest import Stages
+from tests.migration.schemas import NAMES, describe, fill, rows
 from tests.migration.upgrading import NotedUnits
 from tests.support.processes import Box
 from tests.support.programs import wait_until
@@ -44,9 +45,9 @@ def old_db(installation: Config) -> Iterator[Database]:
     db.close()
 
 
-def _filled(db: Database, name: str) -> dict[str, tuple[object, ...]]:
+def _filled(db: Database, config: Config, stages: Stages, name: str) -> dict[str, tuple[object, ...]]:
     """A database as the ReplyX of that migration would have left it, with a row in every table, and balanced books."""
-    apply_up_to(db, name)
+    stages.put(config.database_url, name)
     filled = fill(db)
     with db.transaction():
         db.native.execute_sql('DELETE FROM "process_beats"')
@@ -66,9 +67,9 @@ def _asked(config: Config) -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES[6:-1])
 def test_every_released_schema_upgrades_and_its_backup_brings_it_back(
-    installation: Config, old_db: Database, name: str
+    installation: Config, old_db: Database, stages: Stages, name: str
 ) -> None:
-    filled, schema = _filled(old_db, name), describe(old_db)
+    filled, schema = _filled(old_db, installation, stages, name), describe(old_db)
 
     done = _upgrade(installation).run()
 
@@ -85,8 +86,10 @@ def test_every_released_schema_upgrades_and_its_backup_brings_it_back(
 
 
 @pytest.mark.parametrize("name", [_OLD, _LAST_BUT_ONE])
-def test_units_that_do_not_start_bring_the_old_database_back(installation: Config, old_db: Database, name: str) -> None:
-    filled, schema = _filled(old_db, name), describe(old_db)
+def test_units_that_do_not_start_bring_the_old_database_back(
+    installation: Config, old_db: Database, stages: Stages, name: str
+) -> None:
+    filled, schema = _filled(old_db, installation, stages, name), describe(old_db)
 
     with pytest.raises(UpgradeFailed, match="put back as it was"):
         _upgrade(installation, refuse=True).run()
@@ -98,8 +101,10 @@ def test_units_that_do_not_start_bring_the_old_database_back(installation: Confi
     assert _upgrade(installation).run().applied == [later for later in NAMES if later > name]
 
 
-def test_what_came_in_since_is_not_lost_with_the_way_back(installation: Config, old_db: Database) -> None:
-    _filled(old_db, _LAST_BUT_ONE)
+def test_what_came_in_since_is_not_lost_with_the_way_back(
+    installation: Config, old_db: Database, stages: Stages
+) -> None:
+    _filled(old_db, installation, stages, _LAST_BUT_ONE)
 
     class Working(NotedUnits):
         """A unit that takes something in before it fails."""
@@ -116,8 +121,8 @@ def test_what_came_in_since_is_not_lost_with_the_way_back(installation: Config, 
     assert schema_status(old_db).applied == NAMES
 
 
-def test_a_migration_that_fails_changes_nothing(installation: Config, old_db: Database) -> None:
-    _filled(old_db, _OLD)
+def test_a_migration_that_fails_changes_nothing(installation: Config, old_db: Database, stages: Stages) -> None:
+    _filled(old_db, installation, stages, _OLD)
     with old_db.transaction():
         # In the way of a later migration.
         old_db.native.execute_sql('CREATE TABLE "payments" ("other" INTEGER)')
@@ -138,9 +143,9 @@ def test_a_migration_that_fails_changes_nothing(installation: Config, old_db: Da
     ["--die-at=stop", "--die-at=backup", "--die-before=CREATE TABLE.*payments", "--die-at=migrate", "--die-at=start"],
 )
 def test_an_upgrade_that_dies_is_finished_by_the_next_call(
-    installation: Config, old_db: Database, box: Box, death: str
+    installation: Config, old_db: Database, stages: Stages, box: Box, death: str
 ) -> None:
-    filled = _filled(old_db, _OLD)
+    filled = _filled(old_db, installation, stages, _OLD)
     old_db.close()
     dead = box.start_python("-m", "tests.migration.upgrading", str(installation.data_dir), death).wait(60)
     assert dead.code == -signal.SIGKILL, dead.err
@@ -159,9 +164,9 @@ def test_an_upgrade_that_dies_is_finished_by_the_next_call(
 
 
 def test_a_way_back_that_dies_is_gone_to_its_end_by_the_next_call(
-    installation: Config, old_db: Database, box: Box
+    installation: Config, old_db: Database, stages: Stages, box: Box
 ) -> None:
-    filled, schema = _filled(old_db, _OLD), describe(old_db)
+    filled, schema = _filled(old_db, installation, stages, _OLD), describe(old_db)
     old_db.close()
     dead = box.start_python("-m", "tests.migration.upgrading", str(installation.data_dir), "--refuse", "--die-at=back")
     assert dead.wait(60).code == -signal.SIGKILL

@@ -58,6 +58,11 @@ class PostgresServer:
         """Remove the database of `url`, whoever is still connected to it."""
         self._administer(f"DROP DATABASE IF EXISTS {name_of(url)} WITH (FORCE)")
 
+    def replace(self, url: str, template: str) -> None:
+        """Make the database of `url` a copy of `template`."""
+        self.drop(url)
+        self._administer(f"CREATE DATABASE {name_of(url)} TEMPLATE {template}")
+
     def url(self, name: str) -> str:
         return f"postgresql://postgres@127.0.0.1:{self._port}/{name}"
 
