@@ -10,7 +10,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .ONESHELL:
 .NOTPARALLEL:
-.PHONY: help up test check fuzz appliance hosts isolation hostile chaos kills machines telegram bugs coverage mutation bench docs lock packages clean
+.PHONY: help up test check style fuzz appliance hosts isolation hostile chaos kills machines telegram bugs coverage mutation bench docs lock packages clean
 
 PYTHON ?= python3
 ARGS ?=
@@ -31,15 +31,23 @@ help: ## this list
 up: $(PROJECT) ## everything in one process, on http://127.0.0.1:8000; makes what it needs first
 	@exec $(BIN)/replyx up $(ARGS)
 
-test: packages $(DEVELOPMENT) $(FUZZ) check ## all checks and all tests, on SQLite and PostgreSQL
-	@# Two processes a core, since tests wait for processes and time-outs; in the order of the folders, since the
-	@# longest files stand in the first ones.
-	@$(BIN)/python -m pytest -n $$((2 * $$(nproc))) --dist loadfile --no-loadscope-reorder -q $(ARGS)
+test: packages $(DEVELOPMENT) $(FUZZ) style ## all checks and all tests, on SQLite and PostgreSQL
+	@# Types take one core half a minute: beside the tests. Those run two processes a core, since they wait for
+	@# processes and time-outs; in the order of the folders, since the longest files stand in the first ones. What
+	@# Python compiled is kept, whatever the environment says: the next run starts sooner.
+	@$(BIN)/mypy --no-error-summary & types=$$!
+	failed=0
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $$((2 * $$(nproc))) --dist loadfile --no-loadscope-reorder -q \
+	    $(ARGS) || failed=$$?
+	wait $$types || { echo 'Types are at fault, see above, or: make check'; failed=1; }
+	exit $$failed
 
-check: $(DEVELOPMENT) ## style, form and types, without running anything
-	@$(BIN)/ruff check --quiet .
-	@$(BIN)/ruff format --check --quiet . || { echo 'Not formatted. Run: $(BIN)/ruff format .'; exit 1; }
+check: style ## style, form and types, without running anything
 	@$(BIN)/mypy --no-error-summary
+
+style: $(DEVELOPMENT)
+	@$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet . || { echo 'Not formatted. Run: $(BIN)/ruff format .'; exit 1; }
 
 fuzz: $(DEVELOPMENT) $(FUZZ) ## schemathesis over a running server, 20,000 cases or more; takes a quarter of an hour
 	@$(BIN)/python -m tests.fuzz $(ARGS)
