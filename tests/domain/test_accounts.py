@@ -157,10 +157,11 @@ def test_a_disabled_user_gets_the_answer_of_a_wrong_password(accounts: Accounts,
 @pytest.mark.real_hashes
 def test_an_unknown_email_takes_as_long_as_a_known_one(accounts: Accounts, user: UserView) -> None:
     def seconds(email: str) -> float:
-        begin = time.perf_counter()
+        # Of this thread's work, not of the clock: others may have the cores.
+        begin = time.thread_time()
         with pytest.raises(InvalidCredentials):
             accounts.login(email, "wrong horse")
-        return time.perf_counter() - begin
+        return time.thread_time() - begin
 
     pairs = [(seconds(user.email), seconds("nobody@example.com")) for _ in range(15)]
     assert 0.5 < median(p[0] for p in pairs) / median(p[1] for p in pairs) < 2

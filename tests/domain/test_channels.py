@@ -40,7 +40,7 @@ def test_racing_first_messages_of_a_conversation_share_one_dialog(build: Build, 
     together, ids = threading.Barrier(8), []
 
     def receive(number: int) -> None:
-        together.wait(10)
+        together.wait(60)
         ids.append(app.conversations.receive("x", ChannelMessage(assistant["id"], "a", str(number), "Вопрос")))
 
     threads = [threading.Thread(target=receive, args=(number,)) for number in range(8)]

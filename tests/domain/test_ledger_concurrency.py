@@ -29,7 +29,7 @@ def _at_once(work: Callable[[int], int]) -> int:
     gate = Barrier(THREADS)
 
     def run(number: int) -> int:
-        gate.wait(10)
+        gate.wait(60)
         return work(number)
 
     with ThreadPoolExecutor(THREADS) as pool:

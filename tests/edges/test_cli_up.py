@@ -84,7 +84,7 @@ def test_a_signal_ends_it_cleanly(box: Box, number: signal.Signals) -> None:
     _wait_for_roles(box, {"server", "worker", "bots"})
 
     program.signal(number)
-    ended = program.wait(12)
+    ended = program.wait()
 
     assert ended.code == 0, ended.err
     assert "Traceback" not in ended.err

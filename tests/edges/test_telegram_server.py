@@ -31,7 +31,7 @@ class Api:
     """Calls methods of one bot, plainly."""
 
     def __init__(self, telegram: FakeTelegram, token: str) -> None:
-        self.client = httpx2.Client(base_url=f"{telegram.base_url}/bot{token}", timeout=10, trust_env=False)
+        self.client = httpx2.Client(base_url=f"{telegram.base_url}/bot{token}", timeout=60, trust_env=False)
 
     def __call__(self, method: str, **parameters: Any) -> Any:
         return self.client.post(f"/{method}", json=parameters).json()
@@ -68,10 +68,10 @@ def test_an_offset_of_another_numbering_confirms_nothing(bot: FakeBot, api: Api)
 
 def test_a_long_poll_ends_as_soon_as_someone_writes(telegram: FakeTelegram, bot: FakeBot, api: Api) -> None:
     answers: list[Any] = []
-    poll = threading.Thread(target=lambda: answers.append(api("getUpdates", timeout=20)))
+    poll = threading.Thread(target=lambda: answers.append(api("getUpdates", timeout=50)))
     poll.start()
     update = bot.message(42, "hello")
-    poll.join(5)
+    poll.join(60)
 
     assert update_ids(answers[0]) == [update["update_id"]]
     assert answers[0]["result"][0]["message"]["text"] == "hello"
@@ -79,13 +79,13 @@ def test_a_long_poll_ends_as_soon_as_someone_writes(telegram: FakeTelegram, bot:
 
 def test_the_later_of_two_pollers_wins(telegram: FakeTelegram, bot: FakeBot, api: Api) -> None:
     answers: list[Any] = []
-    first = threading.Thread(target=lambda: answers.append(api("getUpdates", timeout=20)))
+    first = threading.Thread(target=lambda: answers.append(api("getUpdates", timeout=50)))
     first.start()
     telegram.wait(lambda: bot.id in telegram._waiting)
     second = Api(telegram, bot.token)
     with second.client:
         assert second("getUpdates") == {"ok": True, "result": []}
-    first.join(5)
+    first.join(60)
 
     assert (answers[0]["error_code"], answers[0]["description"][:9]) == (409, "Conflict:")
 
@@ -290,4 +290,4 @@ def test_it_runs_as_a_process_and_is_driven_over_http() -> None:
                 assert client.get("/_control/nothing").status_code == 404
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)

@@ -35,7 +35,7 @@ class Leftovers:
                 os.kill(pid, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
-        return left + [f"thread {thread.name}" for thread in self._new_threads(seconds=2)]
+        return left + [f"thread {thread.name}" for thread in self._new_threads(seconds=30)]
 
     def _new_threads(self, seconds: float) -> list[threading.Thread]:
         """Threads that would keep the process alive; they get `seconds` to come to their end."""
@@ -51,7 +51,7 @@ def _children() -> set[int]:
 
     A walk over all of /proc would tell the same, a thousand times slower, twice at every test.
     """
-    found = set()
+    found: set[int] = set()
     for children in Path("/proc/self/task").glob("*/children"):
         with contextlib.suppress(OSError):
             found.update(int(pid) for pid in children.read_text().split())

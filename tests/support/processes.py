@@ -79,7 +79,7 @@ class Program:
         with self._news:
             return "".join(self._lines["err"])
 
-    def wait_for_line(self, pattern: str, seconds: float = 30, stream: str = "out") -> re.Match[str]:
+    def wait_for_line(self, pattern: str, seconds: float = 120, stream: str = "out") -> re.Match[str]:
         """The first line of `stream` (`out` or `err`) in which `pattern` is found; fails the test after `seconds`."""
         deadline = time.monotonic() + seconds
         with self._news:
@@ -93,7 +93,7 @@ class Program:
                 # The end of a reader makes no news, hence the short wait.
                 self._news.wait(0.1)
 
-    def wait(self, seconds: float = 30) -> Finished:
+    def wait(self, seconds: float = 120) -> Finished:
         """Wait for its end; fails the test where it does not come within `seconds`."""
         try:
             self._process.wait(seconds)
@@ -112,7 +112,7 @@ class Program:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
-    def terminate(self, seconds: float = 15) -> Finished:
+    def terminate(self, seconds: float = 60) -> Finished:
         """Ask it to end, as systemd does, and wait."""
         self._process.terminate()
         return self.wait(seconds)
@@ -171,7 +171,7 @@ class Box:
         self._programs.append(program)
         return program
 
-    def run(self, *arguments: str, stdin: str = "", seconds: float = 60, **environment: str) -> Finished:
+    def run(self, *arguments: str, stdin: str = "", seconds: float = 180, **environment: str) -> Finished:
         """Run `replyx ARGUMENTS…` to its end, with `stdin` as its input."""
         done = subprocess.run(
             dying_with_us([sys.executable, "-m", "replyx", *arguments], "KILL"),

@@ -48,9 +48,10 @@ def test_nobody_costs_as_much_time_as_somebody() -> None:
     stored = hash_password("correct horse")
 
     def seconds(of: str | None) -> float:
-        begin = time.perf_counter()
+        # Of this thread's work, not of the clock: others may have the cores.
+        begin = time.thread_time()
         assert not verify_password(of, "wrong horse")
-        return time.perf_counter() - begin
+        return time.thread_time() - begin
 
     pairs = [(seconds(stored), seconds(None)) for _ in range(15)]
     known, unknown = median(p[0] for p in pairs), median(p[1] for p in pairs)
@@ -66,7 +67,7 @@ def test_many_hashes_at_once_all_come() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert found == [True] * 8
 
 

@@ -49,7 +49,7 @@ def test_a_forgotten_process_is_ended_and_named() -> None:
 
     assert len(left) == 1
     assert "time.sleep(600)" in left[0]
-    assert process.wait(10) in (0, -signal.SIGKILL)
+    assert process.wait(60) in (0, -signal.SIGKILL)
 
 
 def test_lines_of_a_process_can_be_waited_for_and_its_children_die_with_it(box: Box) -> None:
