@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
-from operator import or_
+from functools import cache
 from typing import Any
+
+import peewee
 
 from replyx.llm.engine import Passage
 from replyx.llm.prompt import about_tokens
 from replyx.llm.sentences import split
 from replyx.storage.database import Database
 from replyx.storage.knowledge import Chunk
+from replyx.storage.prepared import Prepared, Slot
+
+#: What tells a chunk's place.
+_PLACE = (Chunk.id, Chunk.document, Chunk.position, Chunk.heading)
 
 
 @dataclass(frozen=True)
@@ -65,19 +70,35 @@ class Neighbours:
         """Where the chunks stand, and the headings and texts of all that stand beside them."""
         if not ids:
             return {}, {}
+        slots = {f"chunk{n}": chunk_id for n, chunk_id in enumerate(ids)}
         with self._db.connection():
-            columns = (Chunk.id, Chunk.document, Chunk.position, Chunk.heading)
-            rows: Any = Chunk.select(*columns).where(Chunk.id.in_(ids)).tuples()
-            places = {row[0]: _Place(*row[1:]) for row in rows}
-            if not with_text or not places:
-                return places, {}
-            beside = [
-                (Chunk.document == place.document_id) & Chunk.position.in_((place.position - 1, place.position + 1))
-                for place in places.values()
-            ]
-            found: Any = Chunk.select(Chunk.document, Chunk.position, Chunk.heading, Chunk.text)
-            near = {(row[0], row[1]): (row[2], row[3]) for row in found.where(reduce(or_, beside)).tuples()}
-            return places, near
+            rows = list((_beside if with_text else _where)(len(ids)).bind(**slots))
+        places = {row[0]: _Place(*row[1:4]) for row in rows}
+        return places, {(row[1], row[4]): (row[5], row[6]) for row in rows if with_text and row[4] is not None}
+
+
+@cache
+def _where(count: int) -> Prepared[Any]:
+    """The statement that tells where `count` chunks stand, by their ids: `chunk0` and so on."""
+    return Prepared(lambda: _those(count, Chunk.select(*_PLACE)).tuples())
+
+
+@cache
+def _beside(count: int) -> Prepared[Any]:
+    """The same with what stands beside each: a row for each neighbour, one without where there is none."""
+
+    def read() -> Any:
+        near = Chunk.alias()
+        stands_by = near.position.in_((Chunk.position - 1, Chunk.position + 1))
+        found = Chunk.select(*_PLACE, near.position, near.heading, near.text)
+        found = found.join(near, peewee.JOIN.LEFT_OUTER, on=(near.document == Chunk.document) & stands_by)
+        return _those(count, found).tuples()
+
+    return Prepared(read)
+
+
+def _those(count: int, query: Any) -> Any:
+    return query.where(Chunk.id.in_([Slot(f"chunk{n}") for n in range(count)]))
 
 
 def _fitting(text: str, tokens: float, *, from_end: bool) -> str:

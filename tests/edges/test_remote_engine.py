@@ -102,7 +102,7 @@ def test_the_server_is_sent_the_prompt_and_the_key_and_nothing_else_of_ours(benc
 
 def test_pieces_come_as_they_are_written(bench: Bench) -> None:
     bench.key("a")
-    bench.llm.standing = Scenario(text="one two three", words_per_second=0.5)
+    bench.llm.standing = Scenario(text="one" + " word" * 100, words_per_second=20)
     stream = bench.engine.stream(REQUEST, lambda: False)
     assert next(stream) == "one"
     assert bench.llm.open_answers == 1, "the first word came when the last one had been written"
