@@ -14,6 +14,7 @@ from hypothesis import settings
 from replyx.config.loading import load_config
 from replyx.config.settings import Config
 from replyx.events.memory import MemoryBus
+from replyx.security import passwords
 from replyx.storage.database import Database
 from replyx.storage.schema import migrate
 from tests.support import guard
@@ -44,10 +45,13 @@ _QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 
 
 @pytest.fixture(autouse=True)
-def _quick_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def _quick_hashes(request: pytest.FixtureRequest) -> Iterator[None]:
     """Argon2id in this process costs next to nothing, but where a test is marked `real_hashes`."""
+    real = passwords.hasher
     if "real_hashes" not in request.keywords:
-        monkeypatch.setattr("replyx.security.passwords._hasher", _QUICK)
+        passwords.hasher = _QUICK
+    yield
+    passwords.hasher = real
 
 
 @pytest.fixture(autouse=True)

@@ -157,7 +157,6 @@ def test_a_disabled_user_gets_the_answer_of_a_wrong_password(accounts: Accounts,
 @pytest.mark.real_hashes
 def test_an_unknown_email_takes_as_long_as_a_known_one(accounts: Accounts, user: UserView) -> None:
     def seconds(email: str) -> float:
-        # Of this thread's work, not of the clock: others may have the cores.
         begin = time.thread_time()
         with pytest.raises(InvalidCredentials):
             accounts.login(email, "wrong horse")
