@@ -36,8 +36,18 @@ STARTING, RUNNING, CONFLICT, UNREACHABLE, REFUSED_STATE = "starting", "running",
 #: Its state where no process has it now; never stored.
 WAITING = "waiting"
 
+#: There is no bot; there is one, and nobody is to run it. Never stored.
+NONE, OFF = "none", "off"
 
 _MEANINGS = {
+    NONE: (
+        "У ассистента нет бота. Чтобы подключить его, задайте telegram_bot_token.",
+        "The assistant has no bot. Set telegram_bot_token to connect one.",
+    ),
+    OFF: (
+        "Ассистент или его владелец выключен, бот не работает. Токен сохранён; включите ассистента.",
+        "The assistant or its owner is off, so the bot does not run. Its token is kept; switch the assistant on.",
+    ),
     WAITING: (
         "Ни один процесс сейчас не ведёт этого бота. Нужен replyx up или replyx bots.",
         "No process runs this bot now. `replyx up` or `replyx bots` is needed.",
@@ -204,6 +214,22 @@ class Bots:
             if assistant_id is not None:
                 query = query.where(Assistant.id == assistant_id)
             return [_view(row) for row in query.order_by(Assistant.id)]
+
+    def idle(self, actor: Actor, assistant_id: int) -> BotView:
+        """What is told of an assistant that is not among `statuses`: it has no bot, or is off.
+
+        Raises:
+            NotFound: there is no such assistant, or it is another tenant's.
+        """
+        with self._db.connection():
+            theirs = Assistant.id == assistant_id
+            if actor.role is not Role.SYSTEM:
+                theirs &= Assistant.user == actor.user_id
+            row = Assistant.select().where(theirs).first()
+        if row is None:
+            raise NotFound("Ассистент не найден", "No such assistant")
+        state, name = (NONE, None) if row.telegram_token is None else (OFF, row.telegram_bot_username)
+        return BotView(row.id, row.name, name, state, seconds=0.0, detail=None, holder=None, last_update=None)
 
     def _configured(self) -> Any:
         """Active assistants with a token, and what is known of their bots; `left` is milliseconds of the lease."""

@@ -9,7 +9,6 @@ from typing import Any
 import peewee
 
 from replyx.assistants.bots import REFUSED_STATE, STARTING, UNREACHABLE, WAITING, Bots, BotView
-from replyx.errors import NotFound
 from replyx.storage.database import Database
 from replyx.storage.deliveries import Delivery
 from replyx.storage.telegram import TelegramUpdate
@@ -65,15 +64,13 @@ class BotStates:
         return dict(Counter(bot.state for bot in self._known(SYSTEM)))
 
     def get(self, actor: Actor, assistant_id: int) -> BotState:
-        """The bot of one assistant.
+        """The bot of one assistant; `none` or `off` where there is none that could run.
 
         Raises:
-            NotFound: there is no such assistant, it is another tenant's, or it has no bot that could run.
+            NotFound: there is no such assistant, or it is another tenant's.
         """
-        found = self._of(self._known(actor, assistant_id))
-        if not found:
-            raise NotFound("У ассистента нет бота, или ассистент выключен", "The assistant has no bot, or is off")
-        return found[0]
+        known = self._known(actor, assistant_id) or [self._bots.idle(actor, assistant_id)]
+        return self._of(known)[0]
 
     def _known(self, actor: Actor, assistant_id: int | None = None) -> list[BotView]:
         """The bots; one that no process has is starting where a manager lives, which will take it."""

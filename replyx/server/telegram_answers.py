@@ -11,9 +11,10 @@ class Bot(Answer):
     assistant_id: int
     assistant_name: str
     username: str | None
-    #: `waiting`: no process has it now. `refused`: Telegram does not know the token; it rests until another is set.
-    state: Literal["waiting", "starting", "running", "conflict", "unreachable", "refused"]
-    #: For how long it has been so.
+    #: `none`: the assistant has no bot. `off`: it has one, and is off itself. `waiting`: no process has it now.
+    #: `refused`: Telegram does not know the token; it rests until another is set.
+    state: Literal["none", "off", "waiting", "starting", "running", "conflict", "unreachable", "refused"]
+    #: For how long it has been so; 0 where there is none that could run.
     seconds: float
     #: What the state means and what to do about it; null where the bot is well.
     message: str | None

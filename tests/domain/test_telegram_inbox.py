@@ -161,6 +161,23 @@ def test_a_bot_tells_its_process_and_what_waits_to_its_owner_alone(desk: Desk) -
     assert app.bot_states.list_for(Actor(Role.OWNER, user_id=stranger.id)) == []
 
 
+def test_an_assistant_without_a_bot_says_so_and_one_that_is_off_does_too(desk: Desk) -> None:
+    (only,), app = with_bots(desk, 1), desk.app
+    app.assistants.update(desk.owner, only, {"is_active": False})
+
+    bare, resting = (app.bot_states.get(desk.owner, number).as_json("en") for number in (desk.assistant.id, only))
+
+    assert (bare["state"], bare["assistant_name"], bare["code"]) == ("none", desk.assistant.name, None)
+    assert (bare["waiting"], bare["to_send"], bare["in_doubt"], bare["process"]) == (0, 0, 0, None)
+    assert (resting["state"], resting["code"]) == ("off", None)
+    assert "telegram_bot_token" in bare["message"]
+    assert app.bot_states.list_for(desk.owner) == []
+    stranger = Actor(Role.OWNER, user_id=app.registration.register("other@example.com", "correct-horse-7").id)
+    for number in (desk.assistant.id, only):
+        with pytest.raises(NotFound):
+            app.bot_states.get(stranger, number)
+
+
 def with_bots(desk: Desk, count: int) -> list[int]:
     """So many assistants with bots."""
     made = [

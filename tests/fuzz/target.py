@@ -11,6 +11,9 @@ from tests.support.processes import Box
 
 _PASSWORD = "long-enough-7x"
 
+#: Seconds that loading the embedder may take.
+_LOADING = 180
+
 #: The site of the assistant whose widget is attacked.
 SITE = "https://shop.example"
 
@@ -52,6 +55,10 @@ def start_target(box: Box) -> Target:
         body = {"name": "Shop", "website_integration": True, "allowed_domains": ["shop.example"]}
         assistant = anna.post("/api/assistants", body, expect=201)
         key = anna.post("/api/api-keys", {"name": "Program"}, expect=201)["key"]
+        # Whoever needs the embedder first loads it, which takes seconds on a busy machine: not one of the attacks.
+        question = {"assistant_id": assistant["id"], "question": "Do you ship abroad?", "answer": "Yes."}
+        anna.post("/api/qa-knowledge", question, expect=201, timeout=_LOADING)
+        anna.get(f"/api/knowledge/search?assistant_id={assistant['id']}&q=shipping", timeout=_LOADING)
     session = _session(url, assistant["site_token"])
     with Api(url, key) as program:
         model = program.get("/v1/models")["data"][0]["id"]
