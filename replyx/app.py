@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from replyx.accounts.accounts import Accounts
 from replyx.accounts.api_keys import ApiKeys
+from replyx.accounts.letters import Letters
 from replyx.accounts.sealed import Sealed
 from replyx.accounts.telegram_links import TelegramLinks
 from replyx.accounts.tokens import Tokens
@@ -22,6 +23,7 @@ from replyx.billing.ledger import Ledger
 from replyx.billing.payment_checks import PaymentChecks
 from replyx.billing.registration import Registration
 from replyx.billing.top_ups import TopUps
+from replyx.billing.verification import Verification
 from replyx.clock import Clock, SystemClock
 from replyx.config.settings import Config
 from replyx.dialogs.answering import Answering
@@ -88,6 +90,8 @@ class App:
     outbox: Outbox
     accounts: Accounts
     ledger: Ledger
+    letters: Letters
+    verification: Verification
     registration: Registration
     top_ups: TopUps
     payment_checks: PaymentChecks
@@ -216,7 +220,9 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
         outbox=outbox,
         accounts=accounts,
         ledger=ledger,
-        registration=Registration(db, accounts, ledger, config, time),
+        letters=(letters := Letters(db, tokens, time, config)),
+        verification=(checks := Verification(db, accounts, ledger, letters, tokens, config, time)),
+        registration=Registration(db, accounts, ledger, checks, config),
         top_ups=top_ups,
         payment_checks=PaymentChecks(db, top_ups, time, config, plugins),
         ai_tokens=ai_tokens,

@@ -14,6 +14,20 @@ MOST_CHARACTERS = 254
 _FORM = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 
 
+#: Before the `@`, what no mail program reads as a name, a comment or a second address: `a<me@b.c>` goes to `me@b.c`.
+_PLAIN = re.compile(r"""[^\s"(),:;<>@\[\\\]]+@[^\s"(),:;<>@\[\\\]]+""")
+
+
+def require_plain(email: str, field: str = "email") -> None:
+    """Let pass what a letter can be sent to, and to nobody else.
+
+    Raises:
+        ValidationFailed: it can be read as another address.
+    """
+    if not _PLAIN.fullmatch(email):
+        raise ValidationFailed.of(field, "На такой адрес письмо не отправить", "No letter can be sent to this address")
+
+
 def account_email(text: object, field: str = "email") -> str:
     """The address in the form under which it is kept: two that differ only in case are the same.
 

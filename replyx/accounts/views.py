@@ -30,6 +30,8 @@ class UserView:
     #: Whose dialogs this operator answers; None for everyone else.
     owner_id: int | None = None
     has_totp: bool = False
+    #: Whether the address was confirmed.
+    is_verified: bool = False
 
     @classmethod
     def of(cls, row: Any) -> UserView:
@@ -50,6 +52,7 @@ class UserView:
             last_login_at=row.last_login_at,
             owner_id=row.owner_id,
             has_totp=row.totp_secret is not None,
+            is_verified=row.email_verified_at is not None,
         )
 
     @property
@@ -78,6 +81,7 @@ class UserView:
             "created_at": iso(self.created_at),
             "role": str(self.role),
             "totp_enabled": self.has_totp,
+            "email_verified": self.is_verified,
         }
 
     def login_json(self) -> Json:

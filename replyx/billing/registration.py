@@ -1,29 +1,41 @@
-"""Registration: a new user with the welcome bonus, in one transaction."""
+"""Registration: a new user with the welcome bonus, or with the letter that it waits for, in one transaction."""
 
 from __future__ import annotations
 
-import hashlib
-
 from replyx.accounts.accounts import Accounts
+from replyx.accounts.emails import require_plain
 from replyx.accounts.views import UserView
 from replyx.billing.ledger import Ledger
-from replyx.billing.money import kopecks
-from replyx.billing.wording import OPENING_BALANCE, WELCOME_BONUS
-from replyx.clock import Clock
+from replyx.billing.verification import Verification
+from replyx.billing.wording import OPENING_BALANCE
 from replyx.config.settings import Config
-from replyx.errors import Conflict, InsufficientPermissions
-from replyx.storage.accounts import User
+from replyx.errors import InsufficientPermissions
 from replyx.storage.database import Database
 
 
 class Registration:
     """Makes users that have money."""
 
-    def __init__(self, db: Database, accounts: Accounts, ledger: Ledger, config: Config, clock: Clock) -> None:
-        self._db, self._accounts, self._ledger, self._config, self._clock = db, accounts, ledger, config, clock
+    def __init__(
+        self, db: Database, accounts: Accounts, ledger: Ledger, verification: Verification, config: Config
+    ) -> None:
+        self._db, self._accounts, self._ledger, self._config = db, accounts, ledger, config
+        self._verification = verification
 
-    def sign_up(self, email: str, password: str, first_name: str = "", last_name: str = "") -> UserView:
+    def sign_up(
+        self,
+        email: str,
+        password: str,
+        first_name: str = "",
+        last_name: str = "",
+        *,
+        language: str = "ru",
+        link_base: str = "",
+    ) -> UserView:
         """What a stranger may do: register as an ordinary user, where `accounts.registration` allows it.
+
+        Where letters can be sent, one goes out in `language`, with a link that begins with `link_base`, and the welcome
+        bonus waits until it is used.
 
         Raises:
             InsufficientPermissions: registration is closed. ValidationFailed, Conflict: as in `register`.
@@ -33,7 +45,14 @@ class Registration:
                 "Регистрация закрыта. Попросите администратора создать учётную запись.",
                 "Registration is closed. Ask the administrator for an account.",
             )
-        return self.register(email, password, first_name, last_name)
+        if not self._verification.is_on:
+            return self.register(email, password, first_name, last_name)
+        new = self._accounts.prepare(email, password, first_name=first_name, last_name=last_name)
+        require_plain(new.email)
+        with self._db.transaction():
+            user = self._accounts.add(new)
+            self._verification.begin(user.id, language, link_base)
+            return user
 
     def register(
         self,
@@ -62,7 +81,7 @@ class Registration:
         with self._db.transaction():
             user = self._accounts.add(new)
             if opening_balance is None:
-                self._welcome(user)
+                self._verification.welcome(user)
             elif opening_balance != 0:
                 self._ledger.credit(
                     user.id,
@@ -72,15 +91,3 @@ class Registration:
                     description=OPENING_BALANCE,
                 )
             return self._accounts.get(user.id)
-
-    def _welcome(self, user: UserView) -> None:
-        bonus = kopecks(self._config.accounts.welcome_bonus)
-        if not bonus:
-            return
-        key = f"welcome:{hashlib.sha256(user.email.encode()).hexdigest()}"
-        try:
-            self._ledger.credit(user.id, bonus, kind="bonus", key=key, description=WELCOME_BONUS)
-        except Conflict:
-            # This e-mail had its bonus before it was deleted and registered again.
-            return
-        User.update(welcome_bonus=bonus).where(User.id == user.id).execute()

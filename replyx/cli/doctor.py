@@ -53,6 +53,7 @@ def _stored(config: Config) -> list[Finding]:
     """What is in the database, where there is one; a look at nothing must not make it."""
     from replyx.app import open_app
     from replyx.cli.checking_database import database_findings
+    from replyx.cli.checking_mail import mail_finding
     from replyx.cli.checking_reach import reach_findings
     from replyx.cli.checking_services import service_findings
     from replyx.cli.findings import has_fault, warning
@@ -64,6 +65,6 @@ def _stored(config: Config) -> list[Finding]:
         return found
     services = open_app(config, migrate_embedded=False)
     try:
-        return [*found, *service_findings(services), *reach_findings(services)]
+        return [*found, *service_findings(services), *reach_findings(services), mail_finding(services)]
     finally:
         services.close()

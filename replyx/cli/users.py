@@ -128,6 +128,15 @@ def passwd(ctx: typer.Context, user: WhichUser, password_stdin: PasswordStdin = 
 
 
 @app.command()
+def verify(ctx: typer.Context, user: WhichUser, as_json: AsJson = False) -> None:
+    """Confirm a user's e-mail in place of the link in a letter; a welcome bonus that waits for it comes."""
+    from replyx.cli.invocation import find_user
+
+    with ctx.obj.app() as services:
+        _show(services.verification.vouch(find_user(services, user).id), as_json=as_json)
+
+
+@app.command()
 def disable(ctx: typer.Context, user: WhichUser, as_json: AsJson = False) -> None:
     """Lock a user out and stop its assistants; nothing is deleted."""
     _activate(ctx, user, False, as_json)
@@ -291,6 +300,7 @@ def _show(user: UserView, *, as_json: bool) -> None:
         [
             ("id", user.id),
             ("e-mail", user.email),
+            (choose("e-mail подтверждён", "e-mail confirmed"), user.is_verified),
             (choose("имя", "name"), f"{user.first_name} {user.last_name}".strip() or None),
             (choose("администратор", "administrator"), user.is_admin),
             *([(choose("оператор у", "operator of"), user.owner_id)] if user.owner_id is not None else []),

@@ -8,12 +8,13 @@ import os
 import sys
 import tomllib
 from collections.abc import Mapping
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
 from replyx.config.plugin_sections import PLUGIN_ENVIRONMENT, found_in_environment, rows_of_plugin
 from replyx.config.rows import Given, Setting
-from replyx.config.settings import Config, all_settings, sections, zone_of
+from replyx.config.settings import Config, MailSettings, all_settings, sections, zone_of
 from replyx.errors import ConfigError
 
 #: Where a configuration is looked for when no path is given.
@@ -71,6 +72,7 @@ def load_config(
         section: cls(**{key.split(".", 1)[1]: v for key, v in values.items() if key.startswith(section + ".")})
         for section, cls in sections().items()
     }
+    _check_mail(built["mail"])
     return Config(**built, origin=origin, path=file, plugin_values=plugins)
 
 
@@ -207,6 +209,15 @@ def _check(row: Setting, value: Any, where: str) -> None:
     if low is not None and not (low <= value <= (sys.float_info.max if high is None else high)):
         span = f"{row.low:g}…{row.high:g}" if row.high is not None else f"≥ {row.low:g}"
         raise ConfigError(f"{label} = {value}: вне диапазона {span}.", f"{label} = {value}: outside {span}.")
+
+
+def _check_mail(mail: MailSettings) -> None:
+    address = parseaddr(mail.sender)[1]
+    if mail.host and (not address.isascii() or address.count("@") != 1):
+        raise ConfigError(
+            f"mail.host задан, а mail.sender = {mail.sender!r} — не адрес. Пример: Shop <help@example.com>",
+            f"mail.host is set, and mail.sender = {mail.sender!r} is no address. As in Shop <help@example.com>",
+        )
 
 
 def _check_zone(name: str, label: str) -> None:

@@ -111,13 +111,31 @@ class LimitsSettings:
     top_ups_per_10_minutes: int = setting(3, "Top-ups of one user in 10 minutes.", low=1)
     api_per_minute: int = setting(100, "Requests of one user or address in a minute.", low=1)
     socket_messages_per_minute: int = setting(50, "Messages of one socket's owner in a minute.", low=1)
+    letters_per_hour: int = setting(
+        5, "Letters that one user, or registrations of one address, cause in an hour.", low=1
+    )
 
 
 @dataclass(frozen=True)
 class AccountsSettings:
     registration: bool = setting(True, "Whether people may register themselves.")
-    welcome_bonus: float = setting(500.0, "Roubles given to a new user, once for each e-mail.", low=0)
+    welcome_bonus: float = setting(
+        500.0, "Roubles given to a new user, once for each e-mail; with `mail.host`, once it is confirmed.", low=0
+    )
     audit_days: int = setting(365, "Days for which the audit log is kept.", low=1)
+
+
+@dataclass(frozen=True)
+class MailSettings:
+    host: str = setting("", "Mail server that takes letters, as in `smtp.example.com`; empty: none are sent.")
+    port: int = setting(587, "Its port: 587 with `starttls`, 465 with `tls`.", low=1, high=65535)
+    security: str = setting(
+        "starttls", "How the connection is protected; `none` on this machine only.", choices=("starttls", "tls", "none")
+    )
+    user: str = setting("", "Name to log in with; empty: no login.")
+    password: str = setting("", "The password to it.", secret=True)
+    sender: str = setting("", "Address that letters come from, as in `Shop <help@example.com>`.")
+    link_hours: int = setting(48, "Hours for which the link in a letter is good.", low=1, high=720)
 
 
 @dataclass(frozen=True)
@@ -318,6 +336,7 @@ class Config:
     security: SecuritySettings = field(default_factory=SecuritySettings)
     limits: LimitsSettings = field(default_factory=LimitsSettings)
     accounts: AccountsSettings = field(default_factory=AccountsSettings)
+    mail: MailSettings = field(default_factory=MailSettings)
     billing: BillingSettings = field(default_factory=BillingSettings)
     answers: AnswersSettings = field(default_factory=AnswersSettings)
     handoff: HandoffSettings = field(default_factory=HandoffSettings)

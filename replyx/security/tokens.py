@@ -32,6 +32,8 @@ class TokenKind(StrEnum):
     ACCESS = "access"
     VISITOR = "visitor"
     TICKET = "ticket"
+    #: In the link of a letter: whoever has it reads the address's mail.
+    LETTER = "letter"
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,8 @@ class User(Answer):
     created_at: Moment
     role: Literal["owner", "operator", "admin"]
     totp_enabled: bool
+    #: Whether the address was confirmed; the welcome bonus waits for it where the server sends letters.
+    email_verified: bool
 
 
 class TotpSecret(Answer):

@@ -30,6 +30,7 @@ class Limit(Enum):
     LOGIN = Rule("login", 300, lambda s: s.login_per_5_minutes)
     UPLOAD = Rule("upload", 300, lambda s: s.uploads_per_5_minutes)
     TOP_UP = Rule("top_up", 600, lambda s: s.top_ups_per_10_minutes)
+    LETTER = Rule("letter", 3600, lambda s: s.letters_per_hour)
     SOCKET = Rule("socket", 60, lambda s: s.socket_messages_per_minute)
 
 

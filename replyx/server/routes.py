@@ -29,7 +29,7 @@ from replyx.server.rest import (
     users,
     widget,
 )
-from replyx.server.web import pages
+from replyx.server.web import confirming, pages
 
 ANONYMOUS, DESK, USER, ADMIN = Permission.ANONYMOUS, Permission.DESK, Permission.USER, Permission.ADMIN
 VISITOR, SITE, API_KEY = Permission.VISITOR, Permission.SITE, Permission.API_KEY
@@ -49,6 +49,7 @@ ROUTES: tuple[Endpoint, ...] = (
     Endpoint(GET, "/api/users/me/export", USER, users.export_me, "Everything of the account as one stream", answer=answers.FreeObject),
     Endpoint(POST, "/api/users/change-password", DESK, users.change_password, "Change the password; every token ends", body=users.NewPassword, answer=answers.LoggedIn),
 
+    Endpoint(POST, "/api/users/me/verify-email", DESK, users.ask_for_letter, "Send the letter that confirms the address again", limit=Limit.LETTER, answer=answers.Status, errors=(409,)),
     Endpoint(POST, "/api/users/me/totp", DESK, users.begin_totp, "A secret for an authenticator app", status=201, answer=answers.TotpSecret, errors=(409,)),
     Endpoint(POST, "/api/users/me/totp/confirm", DESK, users.confirm_totp, "Ask for its codes from now on", body=users.TotpCode, answer=answers.TotpState, errors=(409,)),
     Endpoint(POST, "/api/users/me/telegram", DESK, users.link_telegram, "A code that links the caller's Telegram account", status=201, answer=answers.TelegramCode),
@@ -144,6 +145,8 @@ ROUTES: tuple[Endpoint, ...] = (
 
     Endpoint(GET, "/docs", ANONYMOUS, pages.docs, "The description as a page", limit=Limit.NONE, in_schema=False),
     Endpoint(GET, "/", ANONYMOUS, pages.console, "The console", limit=Limit.NONE, in_schema=False),
+    Endpoint(GET, "/verify-email", ANONYMOUS, confirming.show, "Where a letter's link leads", query=confirming.Link, in_schema=False),
+    Endpoint(POST, "/verify-email", ANONYMOUS, confirming.confirm, "Confirm an address with a letter's link", in_schema=False),
     Endpoint(GET, "/demo", ANONYMOUS, pages.demo, "The widget on a page of the appliance's own", limit=Limit.NONE, in_schema=False),
     Endpoint(GET, "/demo/config.json", ANONYMOUS, pages.demo_config, "What the demo shows", query=pages.Demo, in_schema=False),
     Endpoint(GET, "/widget.js", ANONYMOUS, pages.widget, "The widget's script", limit=Limit.NONE, in_schema=False),

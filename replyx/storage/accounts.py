@@ -39,6 +39,10 @@ class User(Table):
     totp_pending = SealedField(null=True)
     #: The step of the code that was used last: no code is taken twice, nor one from before it.
     totp_step = peewee.BigIntegerField(null=True)
+    #: When the link of a letter to the address was used, or an administrator vouched for it.
+    email_verified_at = MomentField(null=True)
+    #: Whether the welcome bonus waits for that.
+    bonus_is_due = peewee.BooleanField(default=False, constraints=[peewee.SQL("DEFAULT FALSE")])
 
     class Meta:
         table_name = "users"

@@ -25,6 +25,7 @@ from replyx.storage.deliveries import Delivery, TelegramDraft
 from replyx.storage.dialogs import Dialog, Event, Message, Reply
 from replyx.storage.idempotency import IdempotencyKey
 from replyx.storage.knowledge import Chunk, Document, QaPair
+from replyx.storage.letters import Letter
 from replyx.storage.processes import ProcessBeat
 from replyx.storage.row_counts import RowCount
 from replyx.storage.sites import Site, SitePage
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 #: Every table, referred-to ones first.
 ALL_TABLES: tuple[type[Table], ...] = (
-    User, RevokedToken, LedgerTransfer, LedgerEntry, Hold, Payment, AiToken, Assistant,
+    User, RevokedToken, Letter, LedgerTransfer, LedgerEntry, Hold, Payment, AiToken, Assistant,
     Document, QaPair, Chunk, Site, SitePage, Dialog, Reply, Message, Event, ProcessBeat, AuditRow, IdempotencyKey,
     TelegramUpdate, TelegramBot, Attachment, ApiKey,
     Delivery, TelegramDraft, TelegramTopic, TelegramOperator, TelegramLinkCode, ChannelLink, RowCount,

@@ -29,7 +29,7 @@ _NULLABLE = frozenset({"telegram_bot_username", "avatar", "last_login_at"})
 #: What is answered beyond the contract, by example.
 _ASSISTANT = {"site_token", "handoff_keywords", "not_found_text", "unavailable_text", "welcome_text", "price", "prices"}
 _ADDED: dict[str, set[str]] = {
-    "get-users-me.response": {".role", ".totp_enabled"},
+    "get-users-me.response": {".role", ".totp_enabled", ".email_verified"},
     "get-assistants.response": {
         f"[].{name}"
         for name in (

@@ -72,6 +72,7 @@ def test_a_user_is_shown_in_the_contracts_form(user: UserView) -> None:
         "created_at": "2025-09-01T10:00:00Z",
         "role": "owner",
         "totp_enabled": False,
+        "email_verified": False,
     }
     assert replace(user, balance=1234).login_json() == {
         "id": user.id,

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import pytest
 
 from replyx.accounts.accounts import Accounts
+from replyx.accounts.letters import Letters
 from replyx.accounts.tokens import Tokens
 from replyx.billing.ledger import Ledger
 from replyx.billing.registration import Registration
+from replyx.billing.verification import Verification
 from replyx.config.settings import Config
 from replyx.errors import Conflict, InsufficientPermissions, InvalidAmount, ValidationFailed
 from replyx.events.memory import MemoryBus
@@ -32,9 +34,11 @@ class Desk:
 
 def _desk(db: Database, bus: MemoryBus, clock: MovableClock, config: Config) -> Desk:
     key = bytes(range(32))
-    accounts = Accounts(db, bus, clock, Tokens(db, bus, clock, key), config, SecretBox(key))
-    ledger = Ledger(db, clock, config)
-    return Desk(accounts, ledger, Registration(db, accounts, ledger, config, clock))
+    tokens = Tokens(db, bus, clock, key)
+    accounts = Accounts(db, bus, clock, tokens, config, SecretBox(key))
+    ledger, letters = Ledger(db, clock, config), Letters(db, tokens, clock, config)
+    verification = Verification(db, accounts, ledger, letters, tokens, config, clock)
+    return Desk(accounts, ledger, Registration(db, accounts, ledger, verification, config))
 
 
 @pytest.fixture
@@ -125,5 +129,5 @@ def test_closed_registration_is_closed_to_strangers_only(
 
 def test_a_stranger_cannot_ask_to_be_an_administrator() -> None:
     assert set(inspect.signature(Registration.sign_up).parameters) == {
-        "self", "email", "password", "first_name", "last_name",
+        "self", "email", "password", "first_name", "last_name", "language", "link_base",
     }  # fmt: skip

@@ -26,6 +26,8 @@ TABLE = {
         GET /openapi.json
         GET /docs
         GET /
+        GET /verify-email
+        POST /verify-email
         GET /demo
         GET /demo/config.json
         GET /widget.js
@@ -38,6 +40,7 @@ TABLE = {
         GET /api/users/me
         PUT /api/users/me
         POST /api/users/change-password
+        POST /api/users/me/verify-email
         POST /api/users/me/totp
         POST /api/users/me/totp/confirm
         POST /api/users/me/telegram

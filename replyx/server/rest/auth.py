@@ -7,7 +7,7 @@ from replyx.accounts.views import UserView
 from replyx.errors import RateLimited
 from replyx.server.bodies import Body, Text
 from replyx.server.endpoint import Call
-from replyx.server.limits import Limit
+from replyx.server.limits import Limit, peer_of
 from replyx.types import Json
 
 
@@ -45,7 +45,11 @@ async def login(call: Call) -> Json:
 
 async def register(call: Call) -> Json:
     def sign_up() -> Json:
-        user = call.app.registration.sign_up(**call.body.model_dump())
+        if call.app.verification.is_on:
+            # Beside the requests, which the gate has counted: each sends a letter to whatever address was typed.
+            call.front.limits.count(Limit.LETTER, peer_of(call.request.scope.get("client")), call.context)
+        reached = {"language": call.language, "link_base": call.front.origins.base_url}
+        user = call.app.registration.sign_up(**call.body.model_dump(), **reached)
         return session_json(call.app.accounts.issue_access(user), user)
 
     return await call.app.call(sign_up)

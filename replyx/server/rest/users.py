@@ -69,6 +69,11 @@ async def delete_me(call: Call) -> None:
     await call.app.call(call.app.tenants.delete_own, call.actor, call.body.password)
 
 
+async def ask_for_letter(call: Call) -> Json:
+    await call.app.call(call.app.verification.ask, call.actor, call.language, call.front.origins.base_url)
+    return {"status": "ok"}
+
+
 async def begin_totp(call: Call) -> Json:
     made = await call.app.call(call.app.accounts.second_factor.begin, call.actor)
     return {"secret": made.secret, "otpauth_uri": made.uri}

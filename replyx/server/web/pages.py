@@ -19,18 +19,15 @@ from replyx.types import SYSTEM, Json
 
 STATIC = Path(__file__).with_name("static")
 
-_PAGE_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "font-src 'self'",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
+_PAGE_POLICY = (
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "font-src 'self'",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
 )
 
 #: Asked for again each time, and answered with 304 where nothing has changed.
@@ -41,6 +38,11 @@ _TAKES_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))", re.IGNORE
 
 class Demo(Query):
     site_token: Text | None = None
+
+
+def page_policy(forms: str = "'none'") -> str:
+    """What a page may load, and where its forms may lead."""
+    return "; ".join((*_PAGE_POLICY, f"form-action {forms}"))
 
 
 async def console(call: Call) -> Response:
@@ -112,7 +114,7 @@ async def _file(call: Call, name: str) -> Response:
     response.headers["Vary"] = "Accept-Encoding"
     response.headers["Cache-Control"] = _REVALIDATE
     if response.headers.get("content-type", "").startswith("text/html"):
-        response.headers["Content-Security-Policy"] = _PAGE_POLICY
+        response.headers["Content-Security-Policy"] = page_policy()
     return response
 
 
