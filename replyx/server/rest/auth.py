@@ -47,7 +47,7 @@ async def register(call: Call) -> Json:
     def sign_up() -> Json:
         if call.app.verification.is_on:
             # Beside the requests, which the gate has counted: each sends a letter to whatever address was typed.
-            call.front.limits.count(Limit.LETTER, peer_of(call.request.scope.get("client")), call.context)
+            call.front.limits.count(Limit.LETTER, f"new:{peer_of(call.request.scope.get('client'))}", call.context)
         reached = {"language": call.language, "link_base": call.front.origins.base_url}
         user = call.app.registration.sign_up(**call.body.model_dump(), **reached)
         return session_json(call.app.accounts.issue_access(user), user)
