@@ -120,6 +120,11 @@ class _Conversation(socketserver.StreamRequestHandler):
             if not self._obey(verb, rest):
                 return
 
+    def finish(self) -> None:
+        super().finish()
+        # After STARTTLS it is another socket than the one that the server closes.
+        self.connection.close()
+
     def _obey(self, verb: str, rest: str) -> bool:
         """Answer one command; False: the connection ends."""
         if refusal := self.server.refusals.get(verb):
@@ -153,6 +158,7 @@ class _Conversation(socketserver.StreamRequestHandler):
 
     def _encrypt(self, tls: ssl.SSLContext) -> bool:
         self._say("220 Go ahead")
+        self.rfile.close()
         try:
             self.connection = tls.wrap_socket(self.connection, server_side=True)
         except OSError:

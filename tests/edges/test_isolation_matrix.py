@@ -27,8 +27,9 @@ from tests.support.tenants import SAME_KEY, Tenant, belongings, plant
 _LEAST = 5000
 
 #: Slots that name nothing of a tenant's: a plugin, a file of the pages; or what is public and opens the demo's page.
-#: `model` is tried with a stranger's key in test_openai_endpoint.
-_OF_NO_TENANT = {"path:provider", "path:path", "path:model", "query:site_token"}
+#: `model` is tried with a stranger's key in test_openai_endpoint; `token` is all that a letter's page goes by, and has
+#: its tests in test_letters.
+_OF_NO_TENANT = {"path:provider", "path:path", "path:model", "query:site_token", "query:token"}
 
 #: How one id can be written in a path so that it is the same one; and so that it is none.
 _SPELLINGS = ("{id}", "00{id}", "%3{last}")
