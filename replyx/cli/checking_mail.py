@@ -25,7 +25,7 @@ def mail_finding(app: App) -> Finding:
     try:
         greet(mail)
     except NotTaken as error:
-        return fault("mail", f"{where}: {error}", f"{where}: {error}", "replyx config show mail")
+        return fault("mail", f"{where}: {error}", f"{where}: {error}", "replyx config show")
     counts = app.letters.counts()
     lost = counts.get("failed", 0) + counts.get("maybe_sent", 0)
     if lost:
