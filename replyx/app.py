@@ -13,7 +13,6 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from replyx.accounts.accounts import Accounts
 from replyx.accounts.api_keys import ApiKeys
-from replyx.accounts.letters import Letters
 from replyx.accounts.sealed import Sealed
 from replyx.accounts.telegram_links import TelegramLinks
 from replyx.accounts.tokens import Tokens
@@ -90,7 +89,6 @@ class App:
     outbox: Outbox
     accounts: Accounts
     ledger: Ledger
-    letters: Letters
     verification: Verification
     registration: Registration
     top_ups: TopUps
@@ -192,7 +190,9 @@ def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bo
         migrate(db)
     require_schema(db)
     require_durability(db)
-    return _wired(config, time, db, load_plugins(config, time), load_master_keys(config))
+    app = _wired(config, time, db, load_plugins(config, time), load_master_keys(config))
+    app.plugins.open_channels(app.conversations.door)
+    return app
 
 
 def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple[bytes, ...]) -> App:
@@ -206,7 +206,6 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
     handoffs, top_ups = Handoffs(db, outbox, writing, time), TopUps(db, ledger, time, config, plugins)
     assistants = Assistants(db, bus, time, box, config, engines.check_model, engines.default_model)
     sessions, inbox = Sessions(db, tokens, time, config), Inbox(db, writing, handoffs, config, knowledge.expect)
-    plugins.open_channels((conversations := Conversations(db, assistants, sessions, inbox)).door)
     return App(
         config=config,
         clock=time,
@@ -220,8 +219,7 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
         outbox=outbox,
         accounts=accounts,
         ledger=ledger,
-        letters=(letters := Letters(db, tokens, time, config)),
-        verification=(checks := Verification(db, accounts, ledger, letters, tokens, config, time)),
+        verification=(checks := Verification(db, accounts, ledger, tokens, config, time)),
         registration=Registration(db, accounts, ledger, checks, config),
         top_ups=top_ups,
         payment_checks=PaymentChecks(db, top_ups, time, config, plugins),
@@ -238,7 +236,7 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
         updates=(updates := Updates(db, bus)),
         taking=Taking(db, arrivals, inbox, updates),
         inbox=inbox,
-        conversations=conversations,
+        conversations=Conversations(db, assistants, sessions, inbox),
         handoffs=handoffs,
         completions=Completions(db, drafting := Drafting(knowledge, engines, config), ledger, time, config, spans),
         answering=Answering(db, bus, stream, queue, writing, handoffs, drafting, ledger, time, config, figures, spans),

@@ -31,23 +31,24 @@ class Verification:
         db: Database,
         accounts: Accounts,
         ledger: Ledger,
-        letters: Letters,
         tokens: Tokens,
         config: Config,
         clock: Clock,
     ) -> None:
         self._db, self._accounts, self._ledger, self._clock = db, accounts, ledger, clock
-        self._letters, self._tokens, self._config = letters, tokens, config
+        self._tokens, self._config = tokens, config
+        #: The queue of letters, which a worker empties.
+        self.letters = Letters(db, tokens, clock, config)
 
     @property
     def is_on(self) -> bool:
         """Whether new users have to confirm their address: where letters can be sent."""
-        return self._letters.is_on
+        return self.letters.is_on
 
     def begin(self, user_id: int, language: str, link_base: str) -> None:
         """Owe a new user the letter, and the bonus for its link. In the transaction that makes the user."""
         User.update(bonus_is_due=True).where(User.id == user_id).execute()
-        self._letters.owe(user_id, language, link_base)
+        self.letters.owe(user_id, language, link_base)
 
     def ask(self, actor: Actor, language: str, link_base: str) -> None:
         """Send the actor the letter, once more or for the first time; one that is on its way is not doubled.
@@ -66,7 +67,7 @@ class Verification:
             )
         require_plain(user.email)
         with self._db.transaction():
-            self._letters.owe(user.id, language, link_base)
+            self.letters.owe(user.id, language, link_base)
 
     def look(self, token: str) -> None:
         """Read a letter's link and change nothing.
@@ -119,7 +120,7 @@ class Verification:
         changes = {"email_verified_at": self._clock.now(), "bonus_is_due": False}
         User.update(**changes).where(User.id == row.id).execute()
         self._accounts.audit.record("email.verified", f"user:{row.id}", user_id=row.id, by=by)
-        self._letters.drop(row.id)
+        self.letters.drop(row.id)
         if row.bonus_is_due:
             self.welcome(UserView.of(row))
         return True

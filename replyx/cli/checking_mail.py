@@ -26,10 +26,10 @@ def mail_finding(app: App) -> Finding:
         greet(mail)
     except NotTaken as error:
         return fault("mail", f"{where}: {error}", f"{where}: {error}", "replyx config show")
-    counts = app.letters.counts()
+    counts = app.verification.letters.counts()
     lost = counts.get("failed", 0) + counts.get("maybe_sent", 0)
     if lost:
-        why = app.letters.last_failure()
+        why = app.verification.letters.last_failure()
         ru, en = f"{where}: не дошло писем: {lost} ({why})", f"{where}: {lost} letters did not arrive ({why})"
         return warning("mail", ru, en, "replyx users verify EMAIL")
     if mail.security == "none" and mail.host not in _LOCAL:

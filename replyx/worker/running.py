@@ -30,7 +30,7 @@ def run_worker(app: App, stop: threading.Event) -> None:
     if app.config.is_embedded and app.db.is_sqlite:
         # There is no other worker: what is claimed was claimed by one that is gone.
         app.answering.take_back()
-        app.letters.take_back()
+        app.verification.letters.take_back()
     answers.declare(app)
     knowledge.declare(app)
     threading.Thread(target=_warm_up, args=(app,), name="warm-up", daemon=True).start()
@@ -40,7 +40,7 @@ def run_worker(app: App, stop: threading.Event) -> None:
         Schedule("sweepers", _sweepers(app, name), app.clock, stop),
         Schedule("upkeep", _upkeep(app), app.clock, stop),
         # Of its own: a mail server may take minutes, and nothing else is to wait for it.
-        Schedule("letters", [Job("letters that wait", 2, app.letters.send_due)], app.clock, stop),
+        Schedule("letters", [Job("letters that wait", 2, app.verification.letters.send_due)], app.clock, stop),
     ]
     logger.info("the worker runs", extra={"worker": name, "threads": sum(queues.values())})
     stop.wait()
@@ -80,7 +80,7 @@ def _upkeep(app: App) -> list[Job]:
         Job("old audit lines", 600, lambda: app.accounts.audit.purge(app.config.accounts.audit_days)),
         Job("idempotency keys that expired", 600, app.idempotency.purge),
         Job("payments that nobody called in", 15, app.payment_checks.check_due),
-        Job("old letters", 600, app.letters.purge),
+        Job("old letters", 600, app.verification.letters.purge),
         Job("old updates of Telegram", 600, app.updates.purge),
         Job("files without a dialog", 600, app.attachments.remove_forgotten_files),
         Job("knowledge index", 600, app.knowledge.compact),

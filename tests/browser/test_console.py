@@ -9,6 +9,7 @@ from tests.browser.chromium import Browser
 from tests.browser.conftest import Browse
 from tests.browser.desk import Desk
 from tests.browser.widget import Widget
+from tests.support.http import Api
 
 _HOURS = "Когда открыт склад в Твери?"
 
@@ -81,6 +82,44 @@ def test_what_the_server_refuses_is_shown_where_it_belongs(
     browser.wait_for_text("Не загружен", "main")
     browser.wait_for_text("Не прочитан", "main", 60)
     assert all(len(issue.text) > 20 for issue in browser.all(".rows .issue"))
+
+
+def test_a_token_whose_life_is_half_over_is_replaced_while_somebody_works(appliance: Appliance, browse: Browse) -> None:
+    assistant = appliance.make_assistant("Долгая смена")
+    browser = browse()
+    desk = Desk(browser, appliance)
+    desk.log_in()
+    desk.open(assistant, "site")
+    first = _token(browser)
+
+    _age(browser)
+    desk.open(assistant, "dialogs")
+    browser.wait_for_text("Диалогов пока нет", "main")
+    browser.wait_for_text("₽", ".balance")
+
+    fresh = _token(browser)
+    assert fresh != first
+    calls = "return performance.getEntriesByType('resource').filter((one) => one.name.endsWith('/refresh')).length"
+    assert browser.js(calls) == 1
+    desk.open(assistant, "site")
+    assert _token(browser) == fresh
+
+    _age(browser)
+    with Api(appliance.url, fresh) as api:
+        api.post("/api/auth/logout")
+    browser.click(f".tabs a[href='#/{assistant['id']}/dialogs']")
+    browser.wait_for_text("Сеанс закончился", ".notice")
+
+
+def _token(browser: Browser) -> str:
+    return str(browser.js("return sessionStorage.getItem('replyx-console-token')"))
+
+
+def _age(browser: Browser) -> None:
+    """As if half a day had passed since the token came."""
+    ages_at = int(browser.js("return sessionStorage.getItem('replyx-console-token-ages-at')"))
+    assert ages_at > int(browser.js("return Date.now()"))
+    browser.js("sessionStorage.setItem('replyx-console-token-ages-at', arguments[0])", ages_at - 12 * 3_600_000)
 
 
 def test_what_was_made_can_be_changed_and_deleted(appliance: Appliance, browse: Browse, tmp_path: Path) -> None:

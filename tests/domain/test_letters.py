@@ -74,7 +74,7 @@ def test_the_bonus_comes_with_the_link_and_once(app: App, smtp: SmtpServer) -> N
     user = _sign_up(app)
     assert (user.balance, user.welcome_bonus, user.is_verified) == (0, 0, False)
 
-    assert app.letters.send_due() == 1
+    assert app.verification.letters.send_due() == 1
     token = _token(smtp)
     app.verification.look(token)
     assert not app.accounts.get(user.id).is_verified
@@ -86,8 +86,8 @@ def test_the_bonus_comes_with_the_link_and_once(app: App, smtp: SmtpServer) -> N
     assert (after.balance, after.welcome_bonus, after.is_verified) == (500_00, 500_00, True)
     assert app.ledger.transactions(user.id)[1] == 1
     assert app.ledger.verify().ok
-    assert app.letters.send_due() == 0
-    assert app.letters.counts() == {"sent": 1}
+    assert app.verification.letters.send_due() == 0
+    assert app.verification.letters.counts() == {"sent": 1}
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_letters_are_whole_and_speak_the_users_language(
     app: App, smtp: SmtpServer, language: str, subject: str, word: str
 ) -> None:
     _sign_up(app, language=language)
-    app.letters.send_due()
+    app.verification.letters.send_due()
 
     (mail,) = smtp.taken
     message = mail.message
@@ -116,7 +116,7 @@ def test_letters_are_whole_and_speak_the_users_language(
 def test_an_address_has_one_bonus_for_ever(app: App, smtp: SmtpServer) -> None:
     for balance in (500_00, 0):
         user = _sign_up(app)
-        app.letters.send_due()
+        app.verification.letters.send_due()
         assert app.verification.confirm(_token(smtp)) is True
         assert app.accounts.get(user.id).balance == balance
         app.accounts.delete_user(user.id)
@@ -125,7 +125,7 @@ def test_an_address_has_one_bonus_for_ever(app: App, smtp: SmtpServer) -> None:
 
 def test_of_many_presses_at_once_one_counts(app: App, smtp: SmtpServer) -> None:
     user = _sign_up(app)
-    app.letters.send_due()
+    app.verification.letters.send_due()
     token = _token(smtp)
 
     with ThreadPoolExecutor(6) as pool:
@@ -140,7 +140,7 @@ def test_links_of_others_old_ones_and_other_tokens_confirm_nothing(
     app: App, smtp: SmtpServer, clock: MovableClock
 ) -> None:
     user = _sign_up(app)
-    app.letters.send_due()
+    app.verification.letters.send_due()
     token = _token(smtp)
 
     wrong = ["", "x", token[:-2], app.accounts.issue_access(user), app.tokens.issue(TokenKind.LETTER, "nobody", 60)]
@@ -157,7 +157,7 @@ def test_links_of_others_old_ones_and_other_tokens_confirm_nothing(
 
 def test_a_disabled_user_confirms_nothing(app: App, smtp: SmtpServer) -> None:
     user = _sign_up(app)
-    app.letters.send_due()
+    app.verification.letters.send_due()
     app.accounts.set_active(user.id, False)
     with pytest.raises(NotAuthenticated):
         app.verification.confirm(_token(smtp))
@@ -170,7 +170,7 @@ def test_an_administrator_vouches_in_place_of_the_link(app: App, smtp: SmtpServe
 
     assert (vouched.balance, vouched.is_verified) == (500_00, True)
     assert app.verification.vouch(user.id) == vouched
-    assert app.letters.send_due() == 0
+    assert app.verification.letters.send_due() == 0
     assert smtp.taken == []
     with pytest.raises(Conflict):
         app.verification.ask(_actor(user), "ru", SITE)
@@ -184,7 +184,7 @@ def test_who_had_the_bonus_or_an_opening_balance_gets_none_with_the_link(app: Ap
 
     for user in (made, rich, operator):
         app.verification.ask(_actor(user), "en", SITE)
-    assert app.letters.send_due() == 3
+    assert app.verification.letters.send_due() == 3
     for number in range(3):
         assert app.verification.confirm(_token(smtp, number)) is True
 
@@ -195,9 +195,9 @@ def test_who_had_the_bonus_or_an_opening_balance_gets_none_with_the_link(app: Ap
 def test_a_letter_on_its_way_is_not_doubled(app: App, smtp: SmtpServer) -> None:
     user = _sign_up(app)
     app.verification.ask(_actor(user), "ru", SITE)
-    assert app.letters.send_due() == 1
+    assert app.verification.letters.send_due() == 1
     app.verification.ask(_actor(user), "en", SITE)
-    assert app.letters.send_due() == 1
+    assert app.verification.letters.send_due() == 1
     assert len({mail.message["Message-ID"] for mail in smtp.taken}) == 2
     # An earlier letter's link is as good as the last one's.
     assert app.verification.confirm(_token(smtp, 0)) is True
@@ -214,7 +214,7 @@ def test_addresses_that_can_be_read_as_others_get_no_letter(app: App, email: str
 
 def test_an_address_of_other_letters_is_written_to(app: App, smtp: SmtpServer) -> None:
     user = _sign_up(app, "почта@пример.рф")
-    assert app.letters.send_due() == 1
+    assert app.verification.letters.send_due() == 1
     assert smtp.taken[0].recipient == user.email
 
 
@@ -222,28 +222,28 @@ def test_an_address_of_other_letters_is_written_to(app: App, smtp: SmtpServer) -
 def test_what_the_server_does_not_take_now_is_tried_again(app: App, smtp: SmtpServer, step: str) -> None:
     _sign_up(app)
     smtp.refusals[step] = "451 4.7.1 Come back later"
-    assert app.letters.send_due() == 0
-    assert app.letters.send_due() == 0
-    assert app.letters.counts() == {"new": 1}
-    assert app.letters.last_failure() == "451 4.7.1 Come back later"
+    assert app.verification.letters.send_due() == 0
+    assert app.verification.letters.send_due() == 0
+    assert app.verification.letters.counts() == {"new": 1}
+    assert app.verification.letters.last_failure() == "451 4.7.1 Come back later"
 
     del smtp.refusals[step]
-    assert app.letters.send_due() == 0
+    assert app.verification.letters.send_due() == 0
     _hurry(app)
-    assert app.letters.send_due() == 1
-    assert app.letters.last_failure() is None
+    assert app.verification.letters.send_due() == 1
+    assert app.verification.letters.last_failure() is None
 
 
 @pytest.mark.parametrize("step", ["RCPT", "DATA", "CONTENT"])
 def test_what_the_server_will_never_take_is_given_up_and_others_go_on(app: App, smtp: SmtpServer, step: str) -> None:
     _sign_up(app, "nobody@example.com")
     smtp.refusals[step] = "550 5.1.1 No such user"
-    assert app.letters.send_due() == 0
-    assert app.letters.counts() == {"failed": 1}
+    assert app.verification.letters.send_due() == 0
+    assert app.verification.letters.counts() == {"failed": 1}
     del smtp.refusals[step]
     _sign_up(app)
-    assert app.letters.send_due() == 1
-    assert app.letters.last_failure() == "550 5.1.1 No such user"
+    assert app.verification.letters.send_due() == 1
+    assert app.verification.letters.last_failure() == "550 5.1.1 No such user"
 
 
 def test_a_server_that_stays_away_is_given_up_when_the_link_would_be_over(
@@ -251,28 +251,28 @@ def test_a_server_that_stays_away_is_given_up_when_the_link_would_be_over(
 ) -> None:
     _sign_up(app)
     smtp.refusals["MAIL"] = "550 not you"
-    app.letters.send_due()
-    assert app.letters.counts() == {"new": 1}
+    app.verification.letters.send_due()
+    assert app.verification.letters.counts() == {"new": 1}
     clock.advance(48 * 3600 + 1)
     _hurry(app)
-    app.letters.send_due()
-    assert app.letters.counts() == {"failed": 1}
+    app.verification.letters.send_due()
+    assert app.verification.letters.counts() == {"failed": 1}
     clock.advance(31 * 86_400)
-    assert app.letters.purge() == 1
+    assert app.verification.letters.purge() == 1
 
 
 def test_a_letter_in_doubt_is_sent_once_more_under_the_same_name(app: App, smtp: SmtpServer) -> None:
     _sign_up(app)
     smtp.silences = 5
 
-    assert app.letters.send_due() == 0
-    assert app.letters.send_due() == 0
+    assert app.verification.letters.send_due() == 0
+    assert app.verification.letters.send_due() == 0
     _hurry(app)
-    assert app.letters.send_due() == 0
+    assert app.verification.letters.send_due() == 0
     _hurry(app)
-    assert app.letters.send_due() == 0
+    assert app.verification.letters.send_due() == 0
 
-    assert app.letters.counts() == {"maybe_sent": 1}
+    assert app.verification.letters.counts() == {"maybe_sent": 1}
     first, second = smtp.taken
     assert first.message["Message-ID"] == second.message["Message-ID"]
 
@@ -282,15 +282,15 @@ def test_a_sender_that_died_before_the_letter_leaves_no_doubt(app: App, smtp: Sm
     for state, doubts in (("sending", 0), ("handing", 1)):
         with app.db.transaction():
             Letter.update(state=state, lease_until=app.db.now_ms(60)).execute()
-        assert app.letters.send_due() == 0
-        app.letters.take_back()
+        assert app.verification.letters.send_due() == 0
+        app.verification.letters.take_back()
         smtp.refusals["MAIL"] = "421 not now"
-        app.letters.send_due()
+        app.verification.letters.send_due()
         with app.db.connection():
             assert (Letter.get().state, Letter.get().doubts) == ("new", doubts)
     smtp.refusals.clear()
     _hurry(app)
-    assert app.letters.send_due() == 1
+    assert app.verification.letters.send_due() == 1
     assert len(smtp.taken) == 1
 
 
@@ -299,7 +299,7 @@ def test_of_several_workers_one_sends_a_letter(app: App, smtp: SmtpServer) -> No
         _sign_up(app, f"user{number}@example.com")
 
     with ThreadPoolExecutor(4) as pool:
-        sent = sum(pool.map(lambda _: app.letters.send_due(), range(8)))
+        sent = sum(pool.map(lambda _: app.verification.letters.send_due(), range(8)))
 
     assert sent == 6
     assert sorted(mail.recipient for mail in smtp.taken) == [f"user{number}@example.com" for number in range(6)]
@@ -307,14 +307,14 @@ def test_of_several_workers_one_sends_a_letter(app: App, smtp: SmtpServer) -> No
 
 def test_one_that_was_overtaken_sends_nothing(app: App, smtp: SmtpServer) -> None:
     _sign_up(app)
-    attempt = app.letters._claim()
+    attempt = app.verification.letters._claim()
     assert attempt is not None
     _hurry(app)
-    assert app.letters.send_due() == 1
+    assert app.verification.letters.send_due() == 1
 
-    assert app.letters._begins(attempt) is False
-    assert app.letters._settle(attempt, "failed") is False
-    assert app.letters.counts() == {"sent": 1}
+    assert app.verification.letters._begins(attempt) is False
+    assert app.verification.letters._settle(attempt, "failed") is False
+    assert app.verification.letters.counts() == {"sent": 1}
 
 
 def test_without_mail_the_bonus_comes_at_once_and_no_letter_is_owed(configure: Configure, database_url: str) -> None:
@@ -324,7 +324,7 @@ def test_without_mail_the_bonus_comes_at_once_and_no_letter_is_owed(configure: C
         assert (user.balance, user.is_verified) == (500_00, False)
         with pytest.raises(Conflict, match="replyx users verify"):
             app.verification.ask(_actor(user), "en", SITE)
-        assert app.letters.counts() == {}
+        assert app.verification.letters.counts() == {}
         assert app.verification.vouch(user.id).balance == 500_00
     finally:
         app.close()
@@ -347,11 +347,11 @@ def test_a_password_file_is_read_and_the_password_never_shown(
         try:
             _sign_up(app)
             server.login = ("robot", "another")
-            app.letters.send_due()
-            assert "535" in (app.letters.last_failure() or "")
+            app.verification.letters.send_due()
+            assert "535" in (app.verification.letters.last_failure() or "")
             server.login = ("robot", "s3cret-pass")
             _hurry(app)
-            assert app.letters.send_due() == 1
+            assert app.verification.letters.send_due() == 1
         finally:
             app.close()
     assert server.taken[0].login == "robot"

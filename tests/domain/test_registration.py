@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import pytest
 
 from replyx.accounts.accounts import Accounts
-from replyx.accounts.letters import Letters
 from replyx.accounts.tokens import Tokens
 from replyx.billing.ledger import Ledger
 from replyx.billing.registration import Registration
@@ -36,8 +35,8 @@ def _desk(db: Database, bus: MemoryBus, clock: MovableClock, config: Config) -> 
     key = bytes(range(32))
     tokens = Tokens(db, bus, clock, key)
     accounts = Accounts(db, bus, clock, tokens, config, SecretBox(key))
-    ledger, letters = Ledger(db, clock, config), Letters(db, tokens, clock, config)
-    verification = Verification(db, accounts, ledger, letters, tokens, config, clock)
+    ledger = Ledger(db, clock, config)
+    verification = Verification(db, accounts, ledger, tokens, config, clock)
     return Desk(accounts, ledger, Registration(db, accounts, ledger, verification, config))
 
 

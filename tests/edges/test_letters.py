@@ -101,7 +101,7 @@ def test_another_letter_is_had_some_times_an_hour(build: Build, smtp: SmtpServer
 
     for _ in range(2):
         assert anna.post("/api/users/me/verify-email", expect=200) == {"status": "ok"}
-        assert house.app.letters.send_due() == 1
+        assert house.app.verification.letters.send_due() == 1
     anna.request("POST", "/api/users/me/verify-email", expect=429)
     house.api().request("POST", "/api/users/me/verify-email", expect=401)
 
@@ -132,13 +132,13 @@ def test_a_protected_server_is_believed_only_with_a_good_certificate(
     with smtp_server.serving(tls=tls, login=("robot", "s3cret")) as smtp:
         house = build(**_settings(smtp, **login))
         _register(house)
-        assert house.app.letters.send_due() == 0
-        assert "certificate" in (house.app.letters.last_failure() or "").lower()
+        assert house.app.verification.letters.send_due() == 0
+        assert "certificate" in (house.app.verification.letters.last_failure() or "").lower()
         assert smtp.taken == []
 
         monkeypatch.setenv("SSL_CERT_FILE", str(file))
         house.api(house.anna).post("/api/users/me/verify-email", expect=200)
-        assert house.app.letters.send_due() == 1
+        assert house.app.verification.letters.send_due() == 1
     assert (smtp.taken[0].is_encrypted, smtp.taken[0].login) == (True, "robot")
 
 
@@ -147,8 +147,8 @@ def test_a_server_without_tls_is_told_neither_the_password_nor_the_letter(build:
         settings = {"REPLYX_MAIL__USER": "robot", "REPLYX_MAIL__PASSWORD": "s3cret"}
         house = build(**_settings(smtp, **settings, REPLYX_MAIL__SECURITY="starttls"))
         _register(house)
-        assert house.app.letters.send_due() == 0
-        assert "STARTTLS" in (house.app.letters.last_failure() or "")
+        assert house.app.verification.letters.send_due() == 0
+        assert "STARTTLS" in (house.app.verification.letters.last_failure() or "")
     assert smtp.taken == []
 
 

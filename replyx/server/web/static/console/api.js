@@ -3,7 +3,7 @@
 
 import { T, lang } from './texts.js';
 
-const KEPT_UNDER = 'replyx-console-token';
+const KEPT_UNDER = 'replyx-console-token', AGES_AT = 'replyx-console-token-ages-at';
 
 /** What the server refused, or that it did not answer (`status` 0). */
 export class ApiError extends Error {
@@ -30,15 +30,41 @@ export const session = {
     return sessionStorage.getItem(KEPT_UNDER);
   },
 
+  /** Whether half of the token's life is over, by this machine's own clock: the server's may show another time. */
+  get isAgeing() {
+    return Boolean(this.token) && Date.now() > Number(sessionStorage.getItem(AGES_AT));
+  },
+
   /** @param {string} token */
   begin(token) {
+    const { iat, exp } = JSON.parse(atob(token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/')));
     sessionStorage.setItem(KEPT_UNDER, token);
+    sessionStorage.setItem(AGES_AT, String(Date.now() + (exp - iat) * 500));
   },
 
   end() {
     sessionStorage.removeItem(KEPT_UNDER);
+    sessionStorage.removeItem(AGES_AT);
   },
 };
+
+/** @type {Promise<void> | null} The refresh that all requests of the moment wait for. */
+let refreshing = null;
+
+/** Keep whoever works here logged in; a tab that asks for nothing is logged out when its token ends. */
+async function stayLoggedIn() {
+  if (!refreshing && session.isAgeing) refreshing = refresh().finally(() => { refreshing = null; });
+  await refreshing;
+}
+
+/** Put a fresh token in place of the old one. Where that fails, the request that follows is told why. */
+async function refresh() {
+  const old = session.token;
+  const answer = await fetch('/api/auth/refresh', { method: 'POST', headers: headers() }).catch(() => null);
+  const fresh = answer?.ok && (await answer.json().catch(() => null));
+  // Somebody may have logged out meanwhile.
+  if (fresh && session.token === old) session.begin(fresh.access_token);
+}
 
 /** @returns {Record<string, string>} */
 function headers() {
@@ -60,6 +86,7 @@ function refused(status, body) {
  * @returns {Promise<any>}
  */
 export async function request(method, path, body) {
+  await stayLoggedIn();
   let answer;
   try {
     answer = await fetch(path, {
@@ -77,6 +104,7 @@ export async function request(method, path, body) {
 
 /** Save a file of the server under its name: a plain link could not carry the token. @param {string} path @param {string} name */
 export async function save(path, name) {
+  await stayLoggedIn();
   let answer;
   try {
     answer = await fetch(path, { headers: headers() });
@@ -96,7 +124,8 @@ export async function save(path, name) {
  * @param {number} assistantId @param {File} file @param {(part: number) => void} onProgress
  * @returns {Promise<KnowledgeDocument>}
  */
-export function upload(assistantId, file, onProgress) {
+export async function upload(assistantId, file, onProgress) {
+  await stayLoggedIn();
   // fetch() cannot tell how far an upload is.
   const sending = new XMLHttpRequest();
   const form = new FormData();
