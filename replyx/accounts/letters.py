@@ -10,12 +10,10 @@ import logging
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import peewee
 
-from replyx.accounts.letter_texts import written
-from replyx.accounts.smtp import InDoubt, NotTaken, hand_over
 from replyx.accounts.tokens import Tokens
 from replyx.clock import Clock
 from replyx.config.settings import Config
@@ -23,6 +21,9 @@ from replyx.security.tokens import TokenKind
 from replyx.storage.accounts import User
 from replyx.storage.database import Database
 from replyx.storage.letters import Letter
+
+if TYPE_CHECKING:
+    from replyx.accounts.smtp import NotTaken
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +87,9 @@ class Letters:
 
     def send_due(self) -> int:
         """Send what waits; returns how many letters the server took. Ends early where the server is in trouble."""
+        # Only here: few commands send letters, and all would wait for TLS and MIME to be loaded.
+        from replyx.accounts.smtp import InDoubt, NotTaken, hand_over
+
         sent = 0
         while self.is_on and (attempt := self._claim()) is not None:
             try:
@@ -159,6 +163,8 @@ class Letters:
         )
 
     def _written(self, attempt: _Try) -> bytes:
+        from replyx.accounts.letter_texts import written
+
         seconds = self._mail.link_hours * 3600
         return written(
             sender=self._mail.sender,

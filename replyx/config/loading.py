@@ -8,7 +8,6 @@ import os
 import sys
 import tomllib
 from collections.abc import Mapping
-from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
@@ -212,8 +211,13 @@ def _check(row: Setting, value: Any, where: str) -> None:
 
 
 def _check_mail(mail: MailSettings) -> None:
+    if not mail.host:
+        return
+    # Only here: few have mail, and everybody reads settings.
+    from email.utils import parseaddr
+
     address = parseaddr(mail.sender)[1]
-    if mail.host and (not address.isascii() or address.count("@") != 1):
+    if not address.isascii() or address.count("@") != 1:
         raise ConfigError(
             f"mail.host задан, а mail.sender = {mail.sender!r} — не адрес. Пример: Shop <help@example.com>",
             f"mail.host is set, and mail.sender = {mail.sender!r} is no address. As in Shop <help@example.com>",
