@@ -85,7 +85,7 @@ hosts: $(DEVELOPMENT) ## two hosts behind nginx over one PostgreSQL and one Redi
 	$(BIN)/python -m tests.appliance.hosts
 
 isolation: packages $(DEVELOPMENT) ## every attempt at what is a stranger's on PostgreSQL, too; `make test` makes a part of them
-	@REPLYX_TEST_WHOLE_MATRIX=1 $(BIN)/python -m pytest -q -rP -n 2 tests/edges/test_isolation_matrix.py $(ARGS)
+	@REPLYX_TEST_WHOLE_MATRIX=1 $(BIN)/python -m pytest -q -rP -n 2 -o faulthandler_timeout=0 tests/edges/test_isolation_matrix.py $(ARGS)
 
 bench: $(DEVELOPMENT) ## the figures of docs/architecture.md, each beside its floor
 	@$(BIN)/python -m bench $(ARGS)
