@@ -18,7 +18,8 @@ from tests.support.house import House
 _OPEN = {
     "POST /api/auth/login", "POST /api/auth/register", "GET /healthz", "GET /readyz", "GET /openapi.json", "GET /docs",
     "POST /api/payments/{provider}/callback", "POST /telegram/{id:int}", "GET /metrics",
-    "GET /verify-email", "POST /verify-email", "GET /", "GET /demo", "GET /demo/config.json", "GET /widget.js", "GET /static/{path:path}",
+    "GET /verify-email", "POST /verify-email",
+    "GET /", "GET /demo", "GET /demo/config.json", "GET /widget.js", "GET /static/{path:path}",
 }  # fmt: skip
 
 
