@@ -125,11 +125,11 @@ class Restore:
         found = dict.fromkeys(self._rows, 0)
         with database.connection():
             migrate_to(database, self._last)
-            with database.transaction(), loading(database):
-                try:
+            try:
+                with database.transaction(), loading(database):
                     self._load(database, found)
-                except (ValueError, KeyError) as error:
-                    raise self._foreign() from error
+            except (ValueError, KeyError) as error:
+                raise self._foreign() from error
         if found != self._rows:
             raise self._foreign()
 
