@@ -18,10 +18,12 @@ from bench.table import Row
 from replyx.knowledge.corpus import Corpus
 from replyx.knowledge.embedders import Embedder, EmbedderSpec, make_embedder
 from replyx.knowledge.index import IN_MEMORY, Large, Searchable, Small
+from replyx.knowledge.lance_table import Row as Stored
 from replyx.knowledge.layers import Layer
 from replyx.knowledge.meaning import pack
+from replyx.knowledge.places import Place
 from replyx.knowledge.ranking import Item, Lexicon, Question
-from replyx.knowledge.vectors import Row as Stored
+from replyx.knowledge.turns import FileTurns
 from replyx.knowledge.vectors import VectorStore
 
 _ASSISTANT = 1
@@ -38,7 +40,9 @@ def _times(embedder: Embedder, size: int, quick: bool) -> list[Row]:
     """A whole search (vector of the question, both lookups, scores) beside LanceDB's own lookups, called directly."""
     rounds = 40 if quick else 200
     with tempfile.TemporaryDirectory(prefix="replyx-bench-") as folder:
-        store = VectorStore(f"{folder}/index", Path(folder) / "lock", embedder.id, lambda: embedder.dim)
+        store = VectorStore(
+            Place(f"{folder}/index", FileTurns(Path(folder) / "lock")), embedder.id, lambda: embedder.dim
+        )
         stored, questions = _made_up(embedder.dim, size, rounds)
         for start in range(0, size, 10_000):
             store.add(stored[start : start + 10_000])

@@ -17,17 +17,18 @@ if TYPE_CHECKING:
 _LATE_SECONDS = 30.0
 
 
-def service_findings(app: App) -> list[Finding]:
-    """What is wrong with what is stored, and with who works on it."""
+def service_findings(app: App, *, offline: bool) -> list[Finding]:
+    """What is wrong with what is stored, and with who works on it; `offline` asks no collector of spans."""
     return [
         _administrator(app),
         _ai_tokens(app),
         *_models(app),
         _knowledge(app),
+        *_knowledge_store(app),
         _queue(app),
         _processes(app),
         _plugins(app),
-        *_telemetry(app),
+        *([] if offline else _telemetry(app)),
     ]
 
 
@@ -159,6 +160,21 @@ def _knowledge(app: App) -> Finding:
             "knowledge", f"{ru}; не прочитано документов: {failed}", f"{en}; failed documents: {failed}", mend
         )
     return good("knowledge", ru, en)
+
+
+def _knowledge_store(app: App) -> list[Finding]:
+    """Whether an object store with the index answers, and who writes to it; nothing where it is in a folder."""
+    place = app.knowledge.place
+    if not place.is_remote:
+        return []
+    try:
+        place.require_reach()
+        writer = place.turns.writer()
+    except ReplyXError as error:
+        return [refused("knowledge store", error, "replyx config show")]
+    if writer is None:
+        return [good("knowledge store", f"{place.uri}, никто не пишет", f"{place.uri}, nobody writes")]
+    return [good("knowledge store", f"{place.uri}, пишет {writer.label}", f"{place.uri}, {writer.label} writes")]
 
 
 def _queue(app: App) -> Finding:

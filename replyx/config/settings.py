@@ -223,7 +223,11 @@ class BotsSettings:
 
 @dataclass(frozen=True)
 class KnowledgeSettings:
-    uri: str = setting("", "Where LanceDB lives: a folder or an object store; empty: in the data directory.")
+    uri: str = setting("", "Where LanceDB lives: a folder, or `s3://BUCKET/PREFIX`; empty: in the data directory.")
+    store_endpoint: str = setting("", "Address of that S3-compatible store; empty: Amazon's.")
+    store_region: str = setting("us-east-1", "Region of its bucket; many stores take any.")
+    store_access_key: str = setting("", "Name of the key to it.", secret=True)
+    store_secret_key: str = setting("", "The key to it.", secret=True)
     embedder: str = setting(
         "use",
         "What makes vectors: `use` (bundled, fast), `e5` (bundled, better, ten times slower), `gguf` or `api`. After a "

@@ -25,10 +25,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from replyx.errors import ReplyXError
 from replyx.knowledge.corpus import Corpus, Entry
 from replyx.knowledge.embedders import Embedder
+from replyx.knowledge.lance_table import Row
 from replyx.knowledge.layers import Filling, Layer, Progress
 from replyx.knowledge.meaning import Scale
 from replyx.knowledge.ranking import Item, Lexicon, Question, Ranked
-from replyx.knowledge.vectors import IndexBroken, Known, Row, VectorStore
+from replyx.knowledge.vectors import IndexBroken, Known, VectorStore
 from replyx.knowledge.words import sentences
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ class Index:
     def _is_mended(self, assistant_id: int, reset: bool) -> bool:
         try:
             if reset:
-                self.first.store.reset()
+                self.first.store.reset_if_broken(assistant_id)
             added = self.sync(assistant_id)
         except (IndexBroken, ReplyXError) as error:
             logger.warning("the index cannot be mended", extra={"assistant_id": assistant_id, "reason": str(error)})

@@ -24,8 +24,9 @@ from replyx.knowledge.extract import Extract
 from replyx.knowledge.failures import SENTENCES, Unreadable
 from replyx.knowledge.formats import Format
 from replyx.knowledge.index import Index
+from replyx.knowledge.lance_table import Row
 from replyx.knowledge.uploads import Uploads
-from replyx.knowledge.vectors import IndexBroken, Row
+from replyx.knowledge.vectors import IndexBroken
 from replyx.knowledge.views import DocumentView, IngestProgress
 from replyx.plugins.host import Host
 from replyx.plugins.uploads import ScannerUnavailable, TextExtractor
@@ -38,7 +39,7 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS = 20.0
 #: Claims after which a document is given up: something in it kills whoever reads it.
 ATTEMPTS = 5
-#: Seconds after which a file that no scanner could look at, or that got no vectors, is tried again.
+#: Seconds after which a file that no scanner could look at, or that got no vectors or no index, is tried again.
 _SCAN_AGAIN = 5.0
 #: Chunks that are inserted by one statement.
 _INSERTED = 200
@@ -52,6 +53,10 @@ class _Lost(Exception):
 
 class _NoVectors(Exception):
     """The embedder does not answer now."""
+
+
+class _NoIndex(Exception):
+    """Where the index lies is out of reach now."""
 
 
 class Ingestion:
@@ -92,7 +97,7 @@ class Ingestion:
             if error.code == "virus":
                 self._uploads.remove(row.storage_name)
             return self._fail(row, error.code)
-        except (ScannerUnavailable, _NoVectors):
+        except (ScannerUnavailable, _NoVectors, _NoIndex):
             return self._wait(row)
         except _Lost:
             logger.info("a document was taken over or deleted", extra={"document_id": row.id})
@@ -219,8 +224,11 @@ class Ingestion:
             store.replace_document(row.id, rows)
         except IndexBroken as error:
             logger.warning("the index is broken and made anew", extra={"reason": str(error)})
-            store.reset()
-            store.replace_document(row.id, rows)
+            try:
+                store.reset_if_broken(row.assistant_id)
+                store.replace_document(row.id, rows)
+            except IndexBroken as again:
+                raise _NoIndex from again
 
     def _complete(self, row: Document, chunks: int, extract: Extract) -> DocumentView:
         pages, scanned = extract.pages, list(extract.scanned) or None

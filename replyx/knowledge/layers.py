@@ -6,7 +6,7 @@ import fcntl
 import logging
 import os
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from replyx.errors import ReplyXError
 from replyx.knowledge.corpus import Corpus, Entry
 from replyx.knowledge.embedders import Embedder
+from replyx.knowledge.lance_table import Row
 from replyx.knowledge.meaning import mean_of, pack, parts
-from replyx.knowledge.vectors import IndexBroken, Known, Row, VectorStore
+from replyx.knowledge.vectors import IndexBroken, Known, VectorStore
 from replyx.knowledge.words import sentences
 
 if TYPE_CHECKING:
@@ -154,14 +155,25 @@ class Layer:
         return done
 
     def remove_surplus(self) -> int:
-        """Delete the rows that the database knows nothing of; returns how many."""
-        by_assistant: dict[int, set[int]] = defaultdict(set)
+        """Delete rows that the database knows nothing of, and what two writers wrote twice; returns how many items.
+
+        Raises:
+            IndexBroken: LanceDB cannot be read or written.
+        """
+        by_assistant: dict[int, Counter[int]] = defaultdict(Counter)
         for assistant_id, item in self.store.ids():
-            by_assistant[assistant_id].add(item)
-        surplus = [item for one, items in by_assistant.items() for item in items - self._corpus.known_ids(one)]
-        for start in range(0, len(surplus), 1000):
-            self.store.remove_items(surplus[start : start + 1000])
-        return len(surplus)
+            by_assistant[assistant_id][item] += 1
+        surplus = {
+            one: items.keys() - self._corpus.known_ids(one) | {item for item, times in items.items() if times > 1}
+            for one, items in by_assistant.items()
+        }
+        for one, items in surplus.items():
+            ordered = sorted(items)
+            for start in range(0, len(ordered), 1000):
+                self.store.remove_items(ordered[start : start + 1000])
+            if max(by_assistant[one].values()) > 1:
+                self.sync(one)
+        return sum(map(len, surplus.values()))
 
 
 class Filling:
@@ -233,7 +245,7 @@ class Filling:
                 reason = {"table": self._layer.store.name, "reason": str(error)}
                 logger.warning("a layer cannot be read", extra=reason)
                 if is_last:
-                    self._layer.store.reset()
+                    self._layer.store.reset_if_broken(assistant_id)
         return self._layer.sync(assistant_id, is_ended=self._closed.is_set)
 
 

@@ -10,22 +10,22 @@ Filters hold nothing but integers of our own.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from replyx.errors import ServiceUnavailable
 from replyx.knowledge.columns import columns, integers, sentences_of, vectors_of
-from replyx.knowledge.lance import import_lancedb
+from replyx.knowledge.lance_table import COLUMNS, Row, as_arrow, cluster, make_table
 from replyx.knowledge.lookups import Lookups
-from replyx.knowledge.processor import require_avx2
+from replyx.knowledge.places import Place
 from replyx.knowledge.ranking import Item, Question
+from replyx.knowledge.turns import Check, TurnLost
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,27 +39,16 @@ T = TypeVar("T")
 _FRAGMENTS = 20
 #: How long a version that a reader may still be using is kept.
 _KEEP = timedelta(hours=1)
-#: Rows from which comparing with every vector is slower than an index of clusters.
-_ROWS_FOR_CLUSTERS = 20_000
-#: What a lookup brings of a row, beside its vector or its distance.
-_COLUMNS = ("item_id", "stems", "parts", "digest")
+#: Turns that a write takes until it gives up: each was lost, or another writer was met in it.
+_TURNS = 5
 
 
 class IndexBroken(Exception):
     """LanceDB cannot read or write its files; the database still has everything."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One searchable thing as it is stored."""
-
-    item_id: int
-    assistant_id: int
-    document_id: int
-    digest: int
-    sentences: list[list[str]]
-    vector: NDArray[np.float32]
-    parts: bytes
+class _Met(Exception):
+    """Another writer has changed the table at the same time; nothing was written."""
 
 
 @dataclass(frozen=True)
@@ -72,30 +61,30 @@ class Known:
 
 
 class VectorStore:
-    """One embedder's table. Reads are safe from any thread; writes queue behind one lock of the whole box."""
+    """One embedder's table. Reads are safe from any thread; writes wait for the turn of their process."""
 
     def __init__(
         self,
-        uri: str,
-        lock_file: Path,
+        place: Place,
         embedder_id: str,
         dim: Callable[[], int],
         *,
         keep: timedelta = _KEEP,
         is_searched: bool = True,
     ) -> None:
-        """Nothing is opened before the first use. `lock_file` is shared by all processes of this box.
+        """Nothing is opened before the first use.
 
         Versions of the table are kept for `keep`, for readers that still look at them. A table that is not searched
         but looked up by ids alone needs no clusters. `dim`, the length of a vector, is asked for when it is needed.
         """
         self.name = f"{embedder_id}_parts"
         self.is_searched = is_searched
-        self._uri, self._dim, self._lock_file, self._keep = uri, dim, lock_file, keep
+        self._place, self._dim, self._keep = place, dim, keep
         self._lock = threading.RLock()
         self._writer = threading.RLock()
         self._table: Any = None
-        self._is_writing, self._left = False, 1
+        self._check: Check | None = None
+        self._left = 1
         self._lookups: Lookups | None = None
 
     def open(self) -> None:
@@ -131,40 +120,32 @@ class VectorStore:
     def refresh(self) -> None:
         """See what other processes have written."""
         self._do(lambda table: table.checkout_latest())
-        with self._lock:
-            lookups = self._lookups
-        if lookups is not None:
+        if (lookups := self._lookups) is not None:
             self._guarded(lookups.refresh)
 
     def add(self, rows: Sequence[Row]) -> None:
         """Store rows, replacing those of the same items; what is there already is left, as two may have made it."""
-        if not rows:
-            return
-        with self._writing():
-            there = self._digests(f"item_id IN ({integers(row.item_id for row in rows)})")
-            new = [row for row in rows if there.get(row.item_id) != row.digest]
-            self.remove_items([row.item_id for row in new if row.item_id in there])
-            if new:
-                self._do(lambda table: table.add(self._as_arrow(new)))
+        if rows:
+            self._write(lambda: self._add(rows))
 
     def replace_document(self, document_id: int, rows: Sequence[Row]) -> None:
         """Store a document's rows in place of whatever was stored of it."""
-        with self._writing():
+
+        def replace() -> None:
             self._remove(f"document_id = {int(document_id)}")
-            self.add(rows)
+            self._add(rows)
+
+        self._write(replace)
 
     def remove_document(self, document_id: int) -> None:
-        with self._writing():
-            self._remove(f"document_id = {int(document_id)}")
+        self._write(lambda: self._remove(f"document_id = {int(document_id)}"))
 
     def remove_assistant(self, assistant_id: int) -> None:
-        with self._writing():
-            self._remove(f"assistant_id = {int(assistant_id)}")
+        self._write(lambda: self._remove(f"assistant_id = {int(assistant_id)}"))
 
     def remove_items(self, item_ids: Sequence[int]) -> None:
         if item_ids:
-            with self._writing():
-                self._remove(f"item_id IN ({integers(item_ids)})")
+            self._write(lambda: self._remove(f"item_id IN ({integers(item_ids)})"))
 
     def count(self, assistant_id: int | None = None) -> int:
         """Rows of an assistant, or of all."""
@@ -225,38 +206,74 @@ class VectorStore:
 
     def _looked_up(self, lookups: Lookups, assistant_id: int, question: Question, limit: int) -> list[Item]:
         where = f"assistant_id = {int(assistant_id)}"
-        by_words = lookups.worded(question.stems, where, limit, (*_COLUMNS, "vector")) if question.stems else None
+        by_words = lookups.worded(question.stems, where, limit, (*COLUMNS, "vector")) if question.stems else None
         vector = question.vector
         found: dict[int, Item] = {}
         # Without a vector there is nothing near.
         if vector.any():
-            near = lookups.near(vector, where, limit, _COLUMNS).result()
-            for item, text, packed, digest, distance in columns(near, *_COLUMNS, "_distance"):
+            near = lookups.near(vector, where, limit, COLUMNS).result()
+            for item, text, packed, digest, distance in columns(near, *COLUMNS, "_distance"):
                 found[item] = Item(item, sentences_of(text), None, 1 - distance, packed, None, digest)
         if by_words is not None:
             rows = by_words.result()
             matrix = vectors_of(rows)
-            for row, (item, text, packed, digest) in enumerate(columns(rows, *_COLUMNS)):
+            for row, (item, text, packed, digest) in enumerate(columns(rows, *COLUMNS)):
                 if item not in found:
                     found[item] = Item(item, sentences_of(text), matrix[row], None, packed, None, digest)
         return list(found.values())
 
     def compact(self) -> None:
         """Join small files, drop old versions, bring indexes up to date; cluster the vectors where they are many."""
-        with self._writing():
+
+        def tidy() -> None:
             self._tidy()
             if self.is_searched:
-                self._do(self._cluster)
+                self._commit(cluster)
+
+        self._write(tidy)
+
+    def hold(self, action: Callable[[Check], T]) -> T:
+        """Do `action`, which lets another process write, in our turn; it is to call what it is given, again and again.
+
+        Raises:
+            TurnLost: the turn was lost in the middle. IndexBroken: LanceDB cannot be read.
+        """
+        with self._writer, self._place.turns.taken() as check:
+            self._check = check
+            try:
+                return action(check)
+            finally:
+                self._check = None
 
     def reset(self) -> None:
         """Throw the table away and begin with an empty one: the way out of broken files."""
+        self._write(self._begin_anew, refreshed=False)
+
+    def reset_if_broken(self, assistant_id: int) -> None:
+        """`reset`, unless the table is in an object store and can be read: then it was only out of reach.
+
+        Raises:
+            IndexBroken: it cannot be made anew.
+        """
+        if self._place.is_remote:
+            try:
+                self.refresh()
+                self.load(assistant_id)
+            except IndexBroken:
+                pass
+            else:
+                return
+        self.reset()
+
+    def _begin_anew(self) -> None:
         # Whoever would open the table meanwhile waits, or it would be made there and thrown away here.
-        with self._writing(refreshed=False), self._lock:
+        with self._lock:
             self._table = self._lookups = None
-            folder = Path(self._uri) / f"{self.name}.lance"
-            if "://" not in self._uri and folder.exists():
+            folder = Path(self._place.uri) / f"{self.name}.lance"
+            if not self._place.is_remote and folder.exists():
                 shutil.rmtree(folder, ignore_errors=True)
-            self._guarded(lambda: self._connect().drop_table(self.name, ignore_missing=True))
+            self._confirm()
+            self._guarded(lambda: self._place.connect().drop_table(self.name, ignore_missing=True))
             self.open()
 
     def drop_others(self, names: Iterable[str]) -> list[str]:
@@ -264,51 +281,76 @@ class VectorStore:
         kept = {self.name, *names}
 
         def drop() -> list[str]:
-            connection = self._connect()
+            connection = self._place.connect()
             found = [name for name in connection.list_tables(limit=1000).tables if name not in kept]
             for name in found:
+                self._confirm()
                 connection.drop_table(name)
             return found
 
-        return self._guarded(drop)
+        return self._write(lambda: self._guarded(drop), refreshed=False)
+
+    def _add(self, rows: Sequence[Row]) -> None:
+        there = self._digests(f"item_id IN ({integers(row.item_id for row in rows)})") if rows else {}
+        new = [row for row in rows if there.get(row.item_id) != row.digest]
+        if stale := [row.item_id for row in new if row.item_id in there]:
+            self._remove(f"item_id IN ({integers(stale)})")
+        if new:
+            self._commit(lambda table: table.add(as_arrow(new, self._dim())))
 
     def _remove(self, where: str) -> None:
-        self._do(lambda table: table.delete(where))
+        self._commit(lambda table: table.delete(where))
 
-    @contextmanager
-    def _writing(self, *, refreshed: bool = True) -> Iterator[None]:
-        """One writer at a time, in this process and among all processes of the box; joined up after many writes."""
+    def _write(self, action: Callable[[], T], *, refreshed: bool = True) -> T:
+        """Do `action` in a turn of ours, again from its beginning where that was lost; join files after many.
+
+        Raises:
+            IndexBroken: LanceDB cannot be written.
+        """
         with self._writer:
-            if self._is_writing:
-                yield
-                return
-            self._lock_file.parent.mkdir(parents=True, exist_ok=True)
-            with self._lock_file.open("a") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                self._is_writing = True
+            if self._check is not None:
+                return action()
+            for _ in range(_TURNS):
                 try:
-                    if refreshed:
-                        self.refresh()
-                    yield
-                    # Counted in the table: many processes that write once each would never come to twenty writes.
-                    if self.fragments() >= self._left + _FRAGMENTS:
-                        self._tidy()
-                        self._left = self.fragments()
+                    with self._place.turns.taken() as self._check:
+                        return self._in_turn(action, refreshed=refreshed)
+                except (TurnLost, _Met) as error:
+                    logger.info("a write to the index begins anew", extra={"reason": type(error).__name__.strip("_")})
+                except ServiceUnavailable as error:
+                    raise IndexBroken(error.message_en) from error
                 finally:
-                    self._is_writing = False
+                    self._check = None
+        raise IndexBroken("other writers are at it all the time")
+
+    def _in_turn(self, action: Callable[[], T], *, refreshed: bool) -> T:
+        if refreshed:
+            self.refresh()
+        result = action()
+        # Counted in the table: many processes that write once each would never come to twenty writes.
+        if self.fragments() >= self._left + _FRAGMENTS:
+            self._tidy()
+            self._left = self.fragments()
+        return result
+
+    def _confirm(self) -> None:
+        """That it is still our turn, as late before a commit as can be. Raises TurnLost."""
+        if self._check is not None:
+            self._check()
+
+    def _commit(self, change: Callable[[Any], T]) -> T:
+        """Run `change` on the table while it is our turn."""
+
+        def checked(table: Any) -> T:
+            self._confirm()
+            changed = change(table)
+            if (lookups := self._lookups) is not None:
+                lookups.refresh()
+            return changed
+
+        return self._do(checked)
 
     def _tidy(self) -> None:
-        self._do(lambda table: table.optimize(cleanup_older_than=self._keep))
-
-    def _cluster(self, table: Any) -> None:
-        rows = table.count_rows()
-        if rows < _ROWS_FOR_CLUSTERS or any("vector" in index.columns for index in table.list_indices()):
-            return
-        from lancedb.index import IvfFlat
-
-        clusters = max(16, rows // 400)
-        config = IvfFlat(distance_type="dot", num_partitions=clusters, max_iterations=10, sample_rate=64)
-        table.create_index("vector", config=config)
+        self._commit(lambda table: table.optimize(cleanup_older_than=self._keep))
 
     def _do(self, action: Callable[[Any], T]) -> T:
         """Run `action` on the table; broken files and a table that another process made anew end as IndexBroken."""
@@ -320,73 +362,37 @@ class VectorStore:
         except (RuntimeError, ValueError, OSError) as error:
             with self._lock:
                 self._table = self._lookups = None
+            if "commit conflict" in str(error).lower() and self._check is not None:
+                raise _Met from error
             raise IndexBroken(str(error)[:300]) from error
 
     def _opened(self) -> Any:
+        if (table := self._found()) is not None:
+            return table
+        # Making it is a write: where two would, the second finds it.
+        return self._write(lambda: self._found() or self._made(), refreshed=False)
+
+    def _found(self) -> Any:
+        """The table, opened where that was not done yet; None where there is none."""
         with self._lock:
             if self._table is None:
-                connection = self._connect()
+                connection = self._place.connect()
                 if self.name in connection.list_tables(limit=1000).tables:
                     self._table = connection.open_table(self.name)
-                else:
-                    self._table = self._make(connection)
             return self._table
 
     def _lookups_opened(self) -> Lookups:
+        if (lookups := self._lookups) is not None:
+            return lookups
+        # It may have to be made, which is a write: not under our lock, or two threads could wait for each other.
+        self._opened()
         with self._lock:
             if self._lookups is None:
-                self._opened()
-                self._lookups = Lookups(lambda: import_lancedb().connect_async(self._uri), self.name)
+                self._lookups = Lookups(self._place.connect_async, self.name)
             return self._lookups
 
-    def _connect(self) -> Any:
-        require_avx2()
-        return import_lancedb().connect(self._uri)
-
-    def _make(self, connection: Any) -> Any:
-        from lancedb.index import FTS, Bitmap, BTree
-
-        table = connection.create_table(self.name, schema=self._schema(), exist_ok=True)
-        words = FTS(
-            with_position=False,
-            base_tokenizer="whitespace",
-            stem=False,
-            remove_stop_words=False,
-            ascii_folding=False,
-            lower_case=False,
-        )
-        table.create_index("stems", config=words)
-        table.create_index("assistant_id", config=Bitmap())
-        table.create_index("item_id", config=BTree())
-        return table
-
-    def _schema(self) -> Any:
-        import pyarrow
-
-        names = ("item_id", "assistant_id", "document_id", "digest")
-        return pyarrow.schema(
-            [
-                *((name, pyarrow.int64()) for name in names),
-                ("stems", pyarrow.string()),
-                ("vector", pyarrow.list_(pyarrow.float32(), self._dim())),
-                ("parts", pyarrow.binary()),
-            ]
-        )
-
-    def _as_arrow(self, rows: Sequence[Row]) -> Any:
-        import numpy as np
-        import pyarrow
-
-        flat = np.concatenate([row.vector for row in rows]).astype(np.float32)
-        return pyarrow.table(
-            {
-                "item_id": [r.item_id for r in rows],
-                "assistant_id": [r.assistant_id for r in rows],
-                "document_id": [r.document_id for r in rows],
-                "digest": [r.digest for r in rows],
-                "stems": ["\n".join(" ".join(sentence) for sentence in r.sentences) for r in rows],
-                "vector": pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(flat), self._dim()),
-                "parts": [r.parts for r in rows],
-            },
-            schema=self._schema(),
-        )
+    def _made(self) -> Any:
+        with self._lock:
+            self._confirm()
+            self._table = make_table(self._place.connect(), self.name, self._dim())
+            return self._table

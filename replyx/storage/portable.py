@@ -10,7 +10,9 @@ from typing import Any
 
 import peewee
 
+from replyx.storage.bulk import put_off
 from replyx.storage.database import Database, Table
+from replyx.storage.leases import Lease
 from replyx.storage.processes import ProcessBeat
 from replyx.storage.schema import ALL_TABLES, HISTORY, schema_status
 
@@ -54,7 +56,7 @@ def shapes_of(db: Database) -> list[Shape]:
 
     What runs at the moment is no concern of tomorrow, and the history of migrations is made by migrating.
     """
-    left_out = (_name_of(ProcessBeat), HISTORY)
+    left_out = (_name_of(ProcessBeat), _name_of(Lease), HISTORY)
     names = [name for name in db.native.get_tables() if name not in left_out and not name.startswith("sqlite_")]
     refers = {name: db.native.get_foreign_keys(name) for name in names}
     waiting = {name: {key.dest_table for key in keys} - {name} for name, keys in refers.items()}
@@ -94,11 +96,16 @@ def read_rows(db: Database, shape: Shape) -> Iterator[list[Any]]:
 
 @contextmanager
 def loading(db: Database) -> Iterator[None]:
-    """Inside a transaction: rows are taken as they come, with no trigger adding to them; then ids go on behind them."""
+    """Inside a transaction: rows are taken as they come, with no trigger adding to them; then ids go on behind them.
+
+    Raises:
+        ValueError: rows that break a rule of the schema, at the end of the block.
+    """
     if not db.is_sqlite:
         db.native.execute_sql("SET LOCAL statement_timeout = 0")
     triggers = _switch_triggers_off(db)
-    yield
+    with put_off(db):
+        yield
     for statement in triggers:
         db.native.execute_sql(statement)
     if not db.is_sqlite:

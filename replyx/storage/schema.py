@@ -25,6 +25,7 @@ from replyx.storage.deliveries import Delivery, TelegramDraft
 from replyx.storage.dialogs import Dialog, Event, Message, Reply
 from replyx.storage.idempotency import IdempotencyKey
 from replyx.storage.knowledge import Chunk, Document, QaPair
+from replyx.storage.leases import Lease
 from replyx.storage.letters import Letter
 from replyx.storage.processes import ProcessBeat
 from replyx.storage.row_counts import RowCount
@@ -39,7 +40,7 @@ ALL_TABLES: tuple[type[Table], ...] = (
     User, RevokedToken, Letter, LedgerTransfer, LedgerEntry, Hold, Payment, AiToken, Assistant,
     Document, QaPair, Chunk, Site, SitePage, Dialog, Reply, Message, Event, ProcessBeat, AuditRow, IdempotencyKey,
     TelegramUpdate, TelegramBot, Attachment, ApiKey,
-    Delivery, TelegramDraft, TelegramTopic, TelegramOperator, TelegramLinkCode, ChannelLink, RowCount,
+    Delivery, TelegramDraft, TelegramTopic, TelegramOperator, TelegramLinkCode, ChannelLink, RowCount, Lease,
 )  # fmt: skip
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -21,6 +21,9 @@ from xml.sax.saxutils import escape
 #: Longest object that is kept, and what a request may bring.
 _MOST = 1 << 31
 
+#: Longest time for which a write is held up.
+_HELD_SECONDS = 15.0
+
 _SIGNED = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/]+)/([^,]+), ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]+)")
 
 
@@ -37,6 +40,8 @@ class S3Server(http.server.ThreadingHTTPServer):
         self.numbers = itertools.count(1)
         #: Requests that are still to be answered with 503, as a store under load does.
         self.busy = 0
+        #: Writes that are held up until `free` is set, as a slow network does; `held` counts those that wait.
+        self.to_hold, self.free, self.held = 0, threading.Event(), threading.Semaphore(0)
 
     @property
     def url(self) -> str:
@@ -107,6 +112,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._send(206 if wanted else 200, content[first : last + 1], _headers_of(content) | extra)
 
     def _put(self) -> None:
+        if self.server.to_hold > 0:
+            self.server.to_hold -= 1
+            self.server.held.release()
+            self.server.free.wait(_HELD_SECONDS)
         if "partNumber" in self.query:
             upload = self.server.uploads.get(self.query["uploadId"])
             if upload is None:

@@ -12,8 +12,11 @@ import pytest
 from replyx.knowledge.compacting import Compaction
 from replyx.knowledge.corpus import Corpus
 from replyx.knowledge.embedders import Embedder
+from replyx.knowledge.lance_table import Row
 from replyx.knowledge.layers import Layer
-from replyx.knowledge.vectors import Row, VectorStore
+from replyx.knowledge.places import Place
+from replyx.knowledge.turns import FileTurns
+from replyx.knowledge.vectors import VectorStore
 
 
 @dataclass
@@ -24,9 +27,13 @@ class _Named:
     dim: int = 4
 
 
+def _place(folder: Path) -> Place:
+    return Place(str(folder / "index"), FileTurns(folder / "lock"))
+
+
 def _store(folder: Path) -> VectorStore:
     """The table as another process has it."""
-    return VectorStore(str(folder / "index"), folder / "lock", "test", lambda: 4)
+    return VectorStore(_place(folder), "test", lambda: 4)
 
 
 def _layer(store: VectorStore) -> Layer:
@@ -38,7 +45,7 @@ def _row(n: int) -> Row:
 
 
 def _compaction(folder: Path, memory_mb: int) -> Compaction:
-    return Compaction(str(folder / "index"), folder / "lock", memory_mb)
+    return Compaction(_place(folder), memory_mb)
 
 
 def test_many_processes_that_write_once_each_leave_few_pieces(tmp_path: Path) -> None:

@@ -48,8 +48,7 @@ def library(sqlite_db: Database, bus: MemoryBus, clock: MovableClock, config: Co
 
 def _second(library: Library) -> VectorStore:
     embedder = make_embedder(EmbedderSpec("e5"))
-    lock = library.config.data_dir / "knowledge.lock"
-    return VectorStore(library.config.knowledge_uri, lock, embedder.id, lambda: embedder.dim, is_searched=False)
+    return VectorStore(library.knowledge.place, embedder.id, lambda: embedder.dim, is_searched=False)
 
 
 def _wait_for(store: VectorStore, rows: int) -> None:
@@ -168,10 +167,9 @@ def test_a_thousand_questions_find_nothing_of_another_tenant_however_like_it_is(
     lean.ingest(library.upload(ours, "ours.md").id)
     lean.ingest(library.upload(theirs, "theirs.md", assistant=stranger, actor=SYSTEM).id)
     embedder = make_embedder(EmbedderSpec("use"))
-    lock = library.config.data_dir / "knowledge.lock"
-    store = VectorStore(library.config.knowledge_uri, lock, embedder.id, lambda: embedder.dim)
+    store = VectorStore(library.knowledge.place, embedder.id, lambda: embedder.dim)
     layer = Layer(Corpus(library.db), store, embedder)
-    disk = Index(Corpus(library.db), layer, None, lock, in_memory=0)
+    disk = Index(Corpus(library.db), layer, None, library.config.data_dir / "second.lock", in_memory=0)
     tenants = (library.assistant, stranger)
     own = {tenant: Corpus(library.db).known_ids(tenant) for tenant in tenants}
 

@@ -9,9 +9,11 @@ from replyx.events.memory import MemoryBus
 from replyx.knowledge.corpus import Corpus
 from replyx.knowledge.embedders import EmbedderSpec, make_embedder
 from replyx.knowledge.index import Index
+from replyx.knowledge.lance_table import Row
 from replyx.knowledge.layers import Layer
+from replyx.knowledge.places import place_of
 from replyx.knowledge.ranking import Question
-from replyx.knowledge.vectors import Row, VectorStore
+from replyx.knowledge.vectors import VectorStore
 from replyx.storage.database import Database
 from tests.domain.library import Library
 from tests.domain.test_knowledge_search import SHOP
@@ -28,8 +30,8 @@ def test_memory_and_disk_give_the_same(library: Library) -> None:
     library.knowledge.add_qa(library.owner, library.assistant, "Где вы?", "В Казани.")
     library.knowledge.search(library.assistant, "где вы")
     embedder = make_embedder(EmbedderSpec("use"))
-    lock = library.config.data_dir / "knowledge.lock"
-    store = VectorStore(library.config.knowledge_uri, lock, embedder.id, lambda: embedder.dim)
+    lock = library.config.data_dir / "second.lock"
+    store = VectorStore(library.knowledge.place, embedder.id, lambda: embedder.dim)
     first = Layer(Corpus(library.db), store, embedder)
     disk = Index(Corpus(library.db), first, None, lock, in_memory=0)
     memory = Index(Corpus(library.db), first, None, lock)
@@ -47,9 +49,11 @@ def test_memory_and_disk_give_the_same(library: Library) -> None:
     assert len(known.pairs(disk.question("Где вы?"))) == 1
 
 
-def test_on_disk_a_pair_is_found_behind_any_number_of_passages_that_are_nearer(config: Config) -> None:
+def test_on_disk_a_pair_is_found_behind_any_number_of_passages_that_are_nearer(
+    config: Config, sqlite_db: Database
+) -> None:
     embedder = make_embedder(EmbedderSpec("use"))
-    store = VectorStore(config.knowledge_uri, config.data_dir / "lock", embedder.id, lambda: embedder.dim)
+    store = VectorStore(place_of(config, sqlite_db), embedder.id, lambda: embedder.dim)
     near, asked = embedder.embed_query("Где вы находитесь?"), "Где вы?"
     same = embedder.embed_query(asked)
     crowd = [Row(number, 1, 1, number, [["где"]], same, b"") for number in range(1, 60)]

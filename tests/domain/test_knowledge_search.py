@@ -21,9 +21,12 @@ from replyx.knowledge.corpus import Corpus
 from replyx.knowledge.embedders import EmbedderSpec, Remembering, make_embedder
 from replyx.knowledge.index import Index
 from replyx.knowledge.knowledge import Knowledge
+from replyx.knowledge.lance_table import Row
 from replyx.knowledge.layers import Layer
+from replyx.knowledge.places import Place
 from replyx.knowledge.processor import require_avx2
-from replyx.knowledge.vectors import IndexBroken, Row, VectorStore
+from replyx.knowledge.turns import FileTurns
+from replyx.knowledge.vectors import IndexBroken, VectorStore
 from replyx.knowledge.views import SearchResult
 from replyx.storage.database import Database
 from replyx.types import SYSTEM
@@ -181,8 +184,8 @@ def test_an_expected_question_is_embedded_before_it_is_searched_for_where_its_kn
     shop: Library,
 ) -> None:
     noting = _Noting()
-    lock = shop.config.data_dir / "knowledge.lock"
-    store = VectorStore(shop.config.knowledge_uri, lock, noting.id, lambda: noting.dim)
+    store = VectorStore(shop.knowledge.place, noting.id, lambda: noting.dim)
+    lock = shop.config.data_dir / "second.lock"
     index = Index(Corpus(shop.db), Layer(Corpus(shop.db), store, noting), None, lock)
     nobody = make_assistant(shop.db, shop.clock, shop.owner, "Пустой")
 
@@ -231,7 +234,7 @@ def test_a_broken_index_stops_no_answer_and_comes_back_by_itself(
 
 
 def test_an_index_that_is_asked_while_it_is_made_anew_is_neither_lost_nor_broken(tmp_path: Path) -> None:
-    store = VectorStore(str(tmp_path / "index"), tmp_path / "lock", "test", lambda: 4)
+    store = VectorStore(Place(str(tmp_path / "index"), FileTurns(tmp_path / "lock")), "test", lambda: 4)
     ended = threading.Event()
     asked = threading.Thread(target=_ask_until, args=(store, ended))
     asked.start()
@@ -292,7 +295,9 @@ def test_the_upkeep_deletes_rows_that_the_database_does_not_know(shop: Library) 
 
 
 def test_many_writes_leave_few_files(tmp_path: Path) -> None:
-    store = VectorStore(str(tmp_path / "index"), tmp_path / "lock", "test", lambda: 4, keep=timedelta(milliseconds=1))
+    store = VectorStore(
+        Place(str(tmp_path / "index"), FileTurns(tmp_path / "lock")), "test", lambda: 4, keep=timedelta(milliseconds=1)
+    )
 
     for n in range(50):
         store.add([Row(n, 1, n, n, [["слово"]], np.eye(4, dtype=np.float32)[n % 4], b"\0" * 4)])
