@@ -1,4 +1,4 @@
-"""Checks of what is beyond the program: each AI key and its API, each bot, Telegram, the clock, TLS in front."""
+"""Checks of what is beyond the program: each AI key, each bot and address that is called, the clock, TLS in front."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from replyx.cli.checking_keys import key_findings
 from replyx.cli.findings import Finding, fault, good, warning
 
 if TYPE_CHECKING:
@@ -31,33 +32,17 @@ _SOON_DAYS = 14
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
-def reach_findings(app: App) -> list[Finding]:
-    """One line for each key, each bot and each address that is called, and for whoever calls us."""
-    found = [*_keys(app), *_bots(app)]
+def reach_findings(app: App, *, offline: bool) -> list[Finding]:
+    """One line for each key, each bot and each address that is called, and for whoever calls us.
+
+    `offline` looks only at what is stored, and calls nobody.
+    """
+    found = [*key_findings(app, offline=offline), *_bots(app)]
+    if offline:
+        return [*found, _clock(app)]
     with ThreadPoolExecutor(8, "doctor") as pool:
         found += pool.map(_reach, sorted(_addresses(app)))
     return [*found, _clock(app), _tls(app.config)]
-
-
-def _keys(app: App) -> list[Finding]:
-    found = []
-    for key in app.ai_tokens.list():
-        name, test = f"AI key {key.name}", f"replyx tokens test {key.id}"
-        spent = key.daily_limit and key.daily_usage >= key.daily_limit
-        spent = spent or (key.monthly_limit and key.monthly_usage >= key.monthly_limit)
-        if key.disabled_reason:
-            found.append(fault(name, f"отключён: {key.disabled_reason}", f"switched off: {key.disabled_reason}", test))
-        elif not key.is_active:
-            found.append(warning(name, "выключен", "not active", f"replyx tokens enable {key.id}"))
-        elif spent:
-            found.append(warning(name, "лимит исчерпан", "its limit is used up", f"replyx tokens set {key.id}"))
-        elif key.cooling_until is not None and key.cooling_until > app.clock.now():
-            until = f"{key.cooling_until:%H:%M:%S} UTC"
-            found.append(warning(name, f"отдыхает до {until}", f"rests until {until}", test))
-        else:
-            used = f"{key.daily_usage}" + (f"/{key.daily_limit}" if key.daily_limit else "")
-            found.append(good(name, f"включён, сегодня {used}", f"active, {used} today"))
-    return found
 
 
 def _bots(app: App) -> list[Finding]:

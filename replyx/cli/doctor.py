@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,21 +18,26 @@ app = single()
 
 
 @app.command()
-def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
+def doctor(
+    ctx: typer.Context,
+    offline: Annotated[bool, typer.Option("--offline", help="Call no API and no address.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Say what is wrong with this installation, and the command that mends it.
 
-    Changes nothing. Exit code 1 where something does not work; warnings alone are 0.
+    Asks the API of each AI key for its models, which costs nothing. Changes nothing. Exit code 1 where something does
+    not work; warnings alone are 0.
     """
     from replyx.cli.exits import ExitCode
     from replyx.cli.findings import has_fault, print_findings
 
-    found = _examined(ctx.obj)
+    found = _examined(ctx.obj, offline=offline)
     print_findings(found, as_json=as_json)
     if has_fault(found):
         raise typer.Exit(ExitCode.EXIT_FAILED)
 
 
-def _examined(invocation: Invocation) -> list[Finding]:
+def _examined(invocation: Invocation, *, offline: bool) -> list[Finding]:
     from replyx.cli.checking_machine import machine_findings
     from replyx.cli.findings import refused
     from replyx.clock import SystemClock
@@ -46,10 +51,10 @@ def _examined(invocation: Invocation) -> list[Finding]:
     except ConfigError as error:
         return [refused("settings", error, "replyx config check")]
     found = machine_findings(config)
-    return found + _stored(config)
+    return found + _stored(config, offline=offline)
 
 
-def _stored(config: Config) -> list[Finding]:
+def _stored(config: Config, *, offline: bool) -> list[Finding]:
     """What is in the database, where there is one; a look at nothing must not make it."""
     from replyx.app import open_app
     from replyx.cli.checking_database import database_findings
@@ -65,6 +70,7 @@ def _stored(config: Config) -> list[Finding]:
         return found
     services = open_app(config, migrate_embedded=False)
     try:
-        return [*found, *service_findings(services), *reach_findings(services), mail_finding(services)]
+        found += service_findings(services, offline=offline)
+        return [*found, *reach_findings(services, offline=offline), mail_finding(services)]
     finally:
         services.close()

@@ -20,7 +20,7 @@ from replyx.events.audit import Audit
 from replyx.llm.ai_token_checks import DEFAULT_BASE_URL, check_fields
 from replyx.llm.breaker import OPEN_AFTER, rest_of
 from replyx.llm.counting import Counting, has_room
-from replyx.llm.views import AiTokenView, KeyOutcome, KeyVerdict, ReservedKey, TestResult
+from replyx.llm.views import AiTokenView, KeyOutcome, KeyProbe, KeyVerdict, ReservedKey, TestResult
 from replyx.security.secretbox import SecretBox, is_masked, mask
 from replyx.storage.ai_tokens import AiToken
 from replyx.storage.database import Database
@@ -246,6 +246,27 @@ class AiTokens:
                 reason = failure.outcome.reason
         latency_ms = round((self._clock.monotonic() - start) * 1000)
         return TestResult(ok=not reason, latency_ms=latency_ms, model=call.model, reason=reason)
+
+    def probe(self, token_id: int, seconds: float) -> KeyProbe:
+        """Ask a key's API for the models that it offers, which costs nothing and is not counted.
+
+        Raises:
+            NotFound: there is no such key.
+        """
+        from replyx.llm.chat_api import ChatApi, ChatFailed
+
+        with self._db.connection():
+            row = _row(token_id)
+        start = self._clock.monotonic()
+        offered, outcome = None, None
+        with ChatApi(self._clock, silence_seconds=seconds) as api:
+            try:
+                offered = api.models(row.base_url, self._box.open(row.secret), seconds=seconds)
+            except ChatFailed as failure:
+                outcome = failure.outcome
+        latency_ms = round((self._clock.monotonic() - start) * 1000)
+        missing = tuple(name for name in row.model_access if offered is not None and name not in offered)
+        return KeyProbe(outcome, latency_ms, offered is not None, missing)
 
     def _today(self) -> tuple[str, str]:
         day = self._clock.now().astimezone(self._zone).strftime("%Y-%m-%d")

@@ -97,6 +97,26 @@ class ChatApi:
             yield from self._pieces(response, reader, watch)
         return reader.usage
 
+    def models(self, base_url: str, secret: str, *, seconds: float) -> frozenset[str] | None:
+        """Names of the models that the server offers to this key; None where it has no such list. Costs nothing.
+
+        Raises:
+            ChatFailed: it refused, or no answer came within `seconds`.
+        """
+        now = self._clock.monotonic
+        watch = Watch(now, now() + seconds, lambda: False)
+        headers = {"Authorization": f"Bearer {secret}", "User-Agent": f"replyx/{__version__}"}
+        with self._failures(secret), watched(watch):
+            request = self._client().build_request("GET", f"{base_url}/models", headers=headers)
+            response = self._client().send(request, stream=True)
+        with closing(response), self._failures(secret):
+            body = self._body(response.iter_bytes(), watch, _MOST_BODY)
+            if response.status_code in (404, 405):
+                return None
+            if response.status_code != 200:
+                raise ChatFailed(self._outcome(response, body, secret))
+            return _names(body)
+
     def _pieces(self, response: httpx2.Response, reader: CompletionReader, watch: Watch) -> Generator[str, None, None]:
         chunks = response.iter_raw()
         if _kind(response) == "application/json":
@@ -215,6 +235,13 @@ class ChatApi:
         broke = response.status_code == 429 and reason.endswith(_NO_MONEY)
         verdict = KeyVerdict.REFUSED if broke else verdict_of(response.status_code)
         return KeyOutcome(verdict, reason, wait_of(response.headers, self._clock.now()))
+
+
+def _names(body: bytes) -> frozenset[str] | None:
+    """The names in a list of models; None where it is none."""
+    with suppress(ValueError, TypeError, KeyError):
+        return frozenset(str(row["id"]) for row in json.loads(body)["data"]) or None
+    return None
 
 
 #: What a body may call itself; some servers say nothing.

@@ -91,6 +91,17 @@ class KeyOutcome:
 
 
 @dataclass(frozen=True)
+class KeyProbe:
+    """What a key's API said when it was asked for its models; `outcome` is None where it did not refuse."""
+
+    outcome: KeyOutcome | None
+    latency_ms: int
+    #: Whether there was a list, so that the key was looked at; and the key's models that are not in it.
+    is_listed: bool
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class TestResult:
     """What a trial call on a key gave. `latency_ms` is the time to the end of the answer."""
 

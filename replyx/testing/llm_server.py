@@ -179,7 +179,9 @@ class FakeLLM:
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         if path.endswith("/chat/completions") and method == "POST":
             return await self._chat(method, path, headers, body, reader, writer)
-        status, answer = self._other(method, path, body)
+        refusal = self.by_key.get(headers.get("authorization", "").removeprefix("Bearer "), Scenario()).status
+        is_refused = path == "/v1/models" and refusal != 200
+        status, answer = (refusal, error_json("refused", "")) if is_refused else self._other(method, path, body)
         writer.write(_response(status, json.dumps(answer, ensure_ascii=False).encode()))
         await writer.drain()
         return True

@@ -11,6 +11,7 @@ import pytest
 from replyx.backup.upgrading import STATE
 from replyx.cli.exits import ExitCode
 from replyx.storage.database import Database
+from replyx.testing.llm_answers import Scenario
 from replyx.testing.llm_server import FakeLLM
 from replyx.testing.s3_server import serving
 from tests.support.cli import Cli
@@ -52,6 +53,30 @@ def test_each_key_has_its_line_and_each_api_is_reached(cli: Cli) -> None:
     assert good != off
     assert (after[gone_url]["state"], after[gone_url]["mend"]) == ("fail", f"curl -v {gone_url}")
     assert _KEY not in json.dumps([found, after])
+
+
+def test_an_api_that_refuses_a_key_is_a_fault_and_is_not_asked_offline(cli: Cli) -> None:
+    with FakeLLM(models=["m"]) as llm:
+        llm.by_key[_KEY] = Scenario(status=401)
+        number = _add_key(cli, "old", llm.base_url)
+        found = _checks(cli)
+        stored = json.loads(cli.run("doctor", "--offline", "--json").out)["checks"]
+
+    check = found["AI key old"]
+    assert (check["state"], check["mend"]) == ("fail", f"replyx tokens set {number} --token-stdin")
+    assert "401" in check["text"]
+    assert {row["name"]: row["state"] for row in stored}["AI key old"] == "ok"
+    assert llm.base_url.removesuffix("/v1") not in {row["name"] for row in stored}
+    assert _KEY not in json.dumps([found, stored])
+
+
+def test_a_model_that_the_api_does_not_list_is_named(cli: Cli) -> None:
+    with FakeLLM(models=["another"]) as llm:
+        number = _add_key(cli, "new", llm.base_url)
+        check = _checks(cli)["AI key new"]
+
+    assert (check["state"], check["mend"]) == ("warn", f"replyx tokens set {number} --models A,B")
+    assert check["text"].endswith(": m")
 
 
 def test_a_name_that_nobody_knows_is_told_as_that(cli: Cli) -> None:
