@@ -31,7 +31,7 @@ _STATE_DIRECTORY = Path("/var/lib/replyx")
 #: What a user's own systemd cannot give: another user, the machine's directories, namespaces.
 _ROOTS_OWN = re.compile(
     r"^(DynamicUser|User|StateDirectory\w*|Protect\w+|Private\w+|Restrict(?!Prevent)\w+|CapabilityBoundingSet|AmbientCapabilities"
-    r"|SystemCall\w+|KeyringMode|RemoveIPC|MemoryDenyWriteExecute|LockPersonality|ReadWritePaths|LoadCredential|Nice|OOMPolicy)="
+    r"|SystemCall\w+|KeyringMode|RemoveIPC|MemoryDenyWriteExecute|LockPersonality|ReadWritePaths|ExecStartPre|LoadCredential|Nice|OOMPolicy)="
 )
 
 
@@ -70,9 +70,13 @@ def install(
     """Write the units; run again it changes what differs. One process without Redis, else one for each role."""
     from replyx.cli.output import hint, print_json, say
 
-    units = units_of(ctx.obj.load(), of_user=user)
+    config = ctx.obj.load()
+    units = units_of(config, of_user=user)
     folder = _folder_for(of_user=user) if to is None else to
     changed = _written(folder, units)
+    if (own := _own_data_directory(config)) is not None:
+        # A unit that names a directory which is not there does not start.
+        own.mkdir(parents=True, exist_ok=True, mode=0o700)
     systemctl = ["systemctl", *(["--user"] if user else [])]
     main = "replyx.target" if "replyx.target" in units else "replyx.service"
     if to is None and shutil.which("systemctl"):
@@ -219,16 +223,30 @@ def _settings(path: Path) -> str:
     )
 
 
+def _own_data_directory(config: Config) -> Path | None:
+    """The data directory where it is another than systemd's; not resolved, as systemd makes a link of its own."""
+    folder = Path(config.paths.data_dir).expanduser().absolute()
+    return folder if "paths.data_dir" in config.origin and folder != _STATE_DIRECTORY else None
+
+
+def _given(folder: Path) -> str:
+    """A data directory of one's own, which systemd does not give to the user that it makes: the start does."""
+    chown = "chown --recursive --no-dereference --preserve-root --reference=%S/replyx/."
+    return (
+        f"ReadWritePaths={folder}\n"
+        "# As root (+), to the owner of the directory that systemd has made for the unit's user.\n"
+        f'ExecStartPre=+/usr/bin/env {chown} "{folder}"'
+    )
+
+
 def _with_paths(text: str, config: Config) -> str:
     address = f"{config.server.host}:{config.server.port}"
     text = re.sub(r"^(ListenStream=).*$", rf"\g<1>{address}", text, flags=re.MULTILINE)
     program = Path(sys.argv[0]).resolve() if sys.argv[0].endswith("replyx") else Path(sys.executable).parent / "replyx"
     text = re.sub(r"^(Environment=PATH=)[^:\n]+", rf"\g<1>{program.parent}", text, flags=re.MULTILINE)
-    # Not resolved: systemd makes a link of the directory, and the unit is to stay the same.
-    folder = Path(config.paths.data_dir).expanduser().absolute()
-    if "paths.data_dir" in config.origin and folder != _STATE_DIRECTORY:
+    if (folder := _own_data_directory(config)) is not None:
         text = re.sub(r"^(Environment=REPLYX_DATA_DIR=).*$", rf"\g<1>{folder}", text, flags=re.MULTILINE)
-        text = re.sub(r"^(StateDirectory=replyx)$", rf"\g<1>\nReadWritePaths={folder}", text, flags=re.MULTILINE)
+        text = re.sub(r"^(StateDirectory=replyx)$", rf"\g<1>\n{_given(folder)}", text, flags=re.MULTILINE)
     if config.path is not None:
         text = re.sub(
             r"^(Environment=REPLYX_DATA_DIR=.*)$", rf"\g<1>\n{_settings(config.path)}", text, flags=re.MULTILINE
