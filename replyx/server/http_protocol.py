@@ -18,8 +18,9 @@ MOST_HEAD_BYTES = 65_536
 #: Seconds from the first byte of a connection or a request to the end of its head.
 HEAD_SECONDS = 30.0
 
-#: Seconds that an accepted connection has for its first request once the server ends: it may be on its way.
-LAST_CALL_SECONDS = 2.0
+#: Seconds that an accepted connection has for its first request once the server ends: it may be on its way. And those
+#: that one has for its next: a proxy that keeps it may have sent a request that nobody may send twice.
+LAST_CALL_SECONDS, NEXT_CALL_SECONDS = 2.0, 0.5
 
 
 _NO_HTTP = ("Запрос не разобрать: это не HTTP", "The request cannot be read: it is no HTTP")
@@ -33,8 +34,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     #: Whether the data at hand is no longer, or no longer only, a head.
     _head_has_ended = False
     _deadline: asyncio.TimerHandle | None = None
-    #: Whether a request has come over this connection.
-    _has_asked = False
+    #: Whether a request has come over this connection, and whether the server ends.
+    _has_asked = _is_last_call = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -59,6 +60,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._stop_waiting()
         self._in_head, self._head_has_ended, self._head_bytes, self._has_asked = False, True, 0, True
         super().on_headers_complete()
+        if self._is_last_call and self.cycle is not None:
+            # Whoever keeps connections takes another one for what comes next.
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -75,10 +79,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def shutdown(self) -> None:
-        if not self._has_asked:
-            self.loop.call_later(LAST_CALL_SECONDS, self._end_of_last_call)
-        else:
+        self._is_last_call = True
+        if self._has_asked and self.cycle is not None and not self.cycle.response_complete:
             super().shutdown()
+            return
+        seconds = NEXT_CALL_SECONDS if self._has_asked else LAST_CALL_SECONDS
+        self.loop.call_later(seconds, self._end_of_last_call)
 
     def _end_of_last_call(self) -> None:
         if self.transport.is_closing():

@@ -69,7 +69,7 @@ def _bootstrap(root: Path) -> None:
 def _debian() -> tuple[str, str]:
     """The suite of this machine, and where its own apt takes it from."""
     suite = re.findall(r"^VERSION_CODENAME=(.*)$", Path("/etc/os-release").read_text(), re.MULTILINE)[0]
-    form = ["--format", "$(SUITE) $(COMPONENT) $(REPO_URI)"]
+    form = ["--format", "$(CODENAME) $(COMPONENT) $(REPO_URI)"]
     told = subprocess.run(["apt-get", "indextargets", *form], capture_output=True, text=True, check=True).stdout
     mirrors = [line.split()[2] for line in told.splitlines() if line.split()[:2] == [suite, "main"]]
     return suite, mirrors[0]
