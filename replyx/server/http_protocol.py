@@ -18,8 +18,8 @@ MOST_HEAD_BYTES = 65_536
 #: Seconds from the first byte of a connection or a request to the end of its head.
 HEAD_SECONDS = 30.0
 
-#: Seconds that an accepted connection has for its first request once the server ends: it may be on its way. And those
-#: that one has for its next: a proxy that keeps it may have sent a request that nobody may send twice.
+#: Seconds that an accepted connection has for its first request, or for one that has begun, once the server ends. And
+#: those that an idle one has for its next: a proxy that keeps it may have sent a request that nobody may send twice.
 LAST_CALL_SECONDS, NEXT_CALL_SECONDS = 2.0, 0.5
 
 
@@ -83,7 +83,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._has_asked and self.cycle is not None and not self.cycle.response_complete:
             super().shutdown()
             return
-        seconds = NEXT_CALL_SECONDS if self._has_asked else LAST_CALL_SECONDS
+        # A head that has begun is no idle connection's.
+        seconds = NEXT_CALL_SECONDS if self._has_asked and self._deadline is None else LAST_CALL_SECONDS
         self.loop.call_later(seconds, self._end_of_last_call)
 
     def _end_of_last_call(self) -> None:

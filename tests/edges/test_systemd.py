@@ -89,6 +89,24 @@ def test_a_request_on_its_way_when_the_server_ends_is_answered(box: Box) -> None
     assert running.wait().code == 0
 
 
+def test_a_proxy_s_kept_connection_answers_once_more_when_the_server_ends_and_says_that_it_closes(box: Box) -> None:
+    running = box.start("up", "--port", "0")
+    address = ("127.0.0.1", int(running.wait_for_line(r"^ready http://127.0.0.1:(\d+)")[1]))
+    with socket.create_connection(address, 30) as kept:
+        kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\n")
+        first = kept.recv(10_000)
+        running.signal(signal.SIGTERM)
+        wait_until(lambda: _is_refused(address), 30, "the server still listens")
+        kept.sendall(b"Host: x\r\n\r\n")
+        second = kept.recv(10_000)
+
+    assert first.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" not in first.lower()
+    assert second.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in second.lower()
+    assert running.wait().code == 0
+
+
 def _is_refused(address: tuple[str, int]) -> bool:
     try:
         socket.create_connection(address, 5).close()
