@@ -128,7 +128,7 @@ def _open_host(machine: Machine, name: str, address: str) -> None:
 def _open_nginx(machine: Machine) -> None:
     """The shipped configuration with a line for each host and a certificate of our own."""
     text = (REPOSITORY / "deploy" / "nginx" / "replyx.conf").read_text(encoding="utf-8")
-    shipped = "    server 127.0.0.1:8000 fail_timeout=2s;"
+    shipped = "    server 127.0.0.1:8000 max_fails=3 fail_timeout=2s;"
     servers = "\n".join(shipped.replace("127.0.0.1", address) for address in _HOSTS.values())
     text = text.replace(shipped, servers)
     for end in ("fullchain", "privkey"):

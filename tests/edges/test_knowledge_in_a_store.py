@@ -85,7 +85,7 @@ def test_answers_from_the_store_are_those_from_a_folder_and_the_folder_stays_emp
     from_folder = _answers(_cli(box, REPLYX_KNOWLEDGE__URI=str(box.folder / "index")))
 
     assert from_store == from_folder
-    assert all(found["passages"] for found in from_store[:3])
+    assert all(found["results"] for found in from_store[:3])
     assert not (shop.data_dir / "knowledge").exists()
     assert all(name.startswith("shop/index/") for name in s3.objects)
     rows = shop.json("doctor", "--offline")["checks"]
@@ -106,7 +106,7 @@ def test_a_writer_that_is_killed_in_the_middle_of_writing_leaves_its_turn_to_ano
     s3.free.set()
     rebuilt = shop.json("knowledge", "rebuild")
 
-    assert rebuilt["items"] > 0
+    assert rebuilt["chunks"] > 0
     assert time.monotonic() - began < 60
     assert _answers(shop) == before
 
