@@ -255,15 +255,17 @@ class VectorStore:
         Raises:
             IndexBroken: it cannot be made anew.
         """
-        if self._place.is_remote:
-            try:
-                self.refresh()
-                self.load(assistant_id)
-            except IndexBroken:
-                pass
-            else:
-                return
-        self.reset()
+        if not (self._place.is_remote and self._can_be_read(assistant_id)):
+            self.reset()
+
+    def _can_be_read(self, assistant_id: int) -> bool:
+        try:
+            self.refresh()
+            self.load(assistant_id)
+        except IndexBroken as error:
+            logger.warning("the index cannot be read", extra={"reason": str(error)})
+            return False
+        return True
 
     def _begin_anew(self) -> None:
         # Whoever would open the table meanwhile waits, or it would be made there and thrown away here.

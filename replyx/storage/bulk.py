@@ -13,7 +13,8 @@ import peewee
 
 from replyx.storage.database import Database
 
-#: Foreign keys, then indexes that are no constraint's: (what drops it, what makes it). The driver wants each % twice.
+#: Foreign keys, then indexes that are no constraint's: (what drops it, what makes it). Those with conditions stay: read
+#: back and made anew, a condition is written in other words. The driver wants each % twice.
 _FOREIGN_KEYS = """
 SELECT format('ALTER TABLE %%s DROP CONSTRAINT %%I', conrelid::regclass, conname),
        format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s', conrelid::regclass, conname, pg_get_constraintdef(oid))
@@ -22,7 +23,8 @@ SELECT format('ALTER TABLE %%s DROP CONSTRAINT %%I', conrelid::regclass, conname
 _INDEXES = """
 SELECT format('DROP INDEX %%s', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid)
   FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
- WHERE c.relkind = 'r' AND pg_table_is_visible(c.oid) AND c.relnamespace <> 'pg_catalog'::regnamespace
+ WHERE c.relkind = 'r' AND i.indpred IS NULL AND i.indexprs IS NULL
+   AND pg_table_is_visible(c.oid) AND c.relnamespace <> 'pg_catalog'::regnamespace
    AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid) ORDER BY i.indexrelid
 """
 

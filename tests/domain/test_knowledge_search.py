@@ -295,9 +295,8 @@ def test_the_upkeep_deletes_rows_that_the_database_does_not_know(shop: Library) 
 
 
 def test_many_writes_leave_few_files(tmp_path: Path) -> None:
-    store = VectorStore(
-        Place(str(tmp_path / "index"), FileTurns(tmp_path / "lock")), "test", lambda: 4, keep=timedelta(milliseconds=1)
-    )
+    place = Place(str(tmp_path / "index"), FileTurns(tmp_path / "lock"))
+    store = VectorStore(place, "test", lambda: 4, keep=timedelta(milliseconds=1))
 
     for n in range(50):
         store.add([Row(n, 1, n, n, [["слово"]], np.eye(4, dtype=np.float32)[n % 4], b"\0" * 4)])
