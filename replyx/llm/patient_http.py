@@ -1,7 +1,8 @@
 """An HTTP transport whose reads can be given up at any moment: while a model thinks, somebody may stop waiting.
 
 A blocking read knows only its time-out. Here a read wakes several times a second and asks the watch of its own thread
-whether to go on; a read that is given up closes its connection.
+whether to go on; a read that is given up closes its connection. Once an answer flows, reads keep a distance: what a
+fast model sends word by word is fetched together, since waking up for a word costs more than the word.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,11 +41,15 @@ class OutOfTime(Exception):
 
 @dataclass(frozen=True)
 class Watch:
-    """Until when a call may last, by `now`, and whether it is still wanted."""
+    """Until when a call may last, by `now`, and whether it is still wanted.
+
+    `distance` is the least time between two reads, in seconds.
+    """
 
     now: Callable[[], float]
     deadline: float
     should_stop: Callable[[], bool]
+    distance: float = 0.0
 
     def look(self) -> None:
         """Raise what ends the call, if something does."""
@@ -110,6 +116,8 @@ class _PatientStream:
 
     def __init__(self, stream: httpcore2.NetworkStream) -> None:
         self._stream = stream
+        #: When the last read under a watch ended.
+        self._read_at = 0.0
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         from httpcore2 import ReadTimeout
@@ -118,13 +126,18 @@ class _PatientStream:
         if watch is None or timeout is None:
             return self._stream.read(max_bytes, timeout)
         silent_until = watch.now() + timeout
+        if watch.distance:
+            time.sleep(max(0.0, min(watch.distance, self._read_at + watch.distance - time.monotonic())))
         while True:
             watch.look()
             try:
-                return self._stream.read(max_bytes, _POLL)
+                data = self._stream.read(max_bytes, _POLL)
             except ReadTimeout:
                 if watch.now() >= silent_until:
                     raise
+            else:
+                self._read_at = time.monotonic()
+                return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._stream.write(buffer, timeout)
