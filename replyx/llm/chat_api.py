@@ -26,7 +26,7 @@ _CONNECT_SECONDS = 5.0
 #: Seconds that a server has for its closing lines once it gave a finish reason, and to end its body after [DONE].
 _AFTER_FINISH, _AFTER_DONE = 2.0, 0.05
 
-#: Seconds between two reads of an answer that has begun: a little more than pieces are joined for on their way to people.
+#: Seconds between two reads of an answer that has begun: a little more than pieces are joined for on their way out.
 _DISTANCE = 0.022
 
 #: Bytes of an error's body that are looked at, and of an answer that came in one piece.
@@ -128,12 +128,9 @@ class ChatApi:
             yield from pieces
             return
         while not reader.done:
-            # What came together goes on together.
-            piece = "".join(self._next_pieces(chunks, reader, watch))
-            if watch.should_stop():
-                raise GaveUp
-            if piece:
-                yield piece
+            pieces = self._next_pieces(chunks, reader, watch)
+            yield from self._wanted(pieces, watch)
+            if pieces:
                 watch = replace(watch, distance=_DISTANCE)
         self._drain(chunks)
 
@@ -150,6 +147,12 @@ class ChatApi:
             # The model had finished: a broken end of the connection takes nothing from the answer.
             reader.done = True
             return []
+
+    def _wanted(self, pieces: list[str], watch: Watch) -> Iterator[str]:
+        for piece in pieces:
+            if watch.should_stop():
+                raise GaveUp
+            yield piece
 
     def _drain(self, chunks: Iterator[bytes]) -> None:
         """Read the body's end, which lets the connection be used again; one that does not end is closed."""
