@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ class LlamaVectors:
         with self._lock:
             if self._model is None:
                 self._model = self._loaded()
+                # At the latest before Python takes itself down: llama.cpp cannot be called after that.
+                weakref.finalize(self, _close, self._model, self._lock)
             model = self._model
             tokens = model.tokenize(text.encode("utf-8", "ignore"))[: _CONTEXT - 2]
             found = model.embed(model.detokenize(tokens).decode("utf-8", "ignore") or " ")
@@ -55,3 +58,12 @@ class LlamaVectors:
             raise ServiceUnavailable(
                 f"Модель векторов не загрузить: {self._path.name}", f"The model cannot be loaded: {self._path.name}"
             ) from error
+
+
+def _close(model: Any, lock: threading.Lock) -> None:
+    """Give the memory back, unless a thread is still at work with it: then the end of the process does."""
+    if lock.acquire(timeout=1):
+        try:
+            model.close()
+        finally:
+            lock.release()
