@@ -169,7 +169,6 @@ def test_an_unknown_email_takes_as_long_as_a_known_one(accounts: Accounts, user:
 
 @pytest.mark.real_hashes
 def test_an_old_hash_is_made_anew_at_the_login(db: Database, accounts: Accounts, user: UserView) -> None:
-    # The same password at a smaller cost.
     from argon2 import PasswordHasher
 
     weak = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
