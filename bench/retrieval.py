@@ -121,7 +121,7 @@ def _beside(known: Searchable, embedder: Embedder, table: Any, questions: list[s
 
 
 def _by_vector(table: Any, vector: Any) -> Any:
-    query = table.search(vector, vector_column_name="vector").distance_type("dot").nprobes(24)
+    query = table.search(vector, vector_column_name="vector").distance_type("dot").nprobes(16)
     return query.where(f"assistant_id = {_ASSISTANT}").limit(24).select(["item_id", "_distance"]).to_arrow()
 
 
