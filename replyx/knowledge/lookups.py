@@ -13,6 +13,10 @@ from concurrent.futures import Future
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from replyx.knowledge.columns import columns, sentences_of, vectors_of
+from replyx.knowledge.lance_table import COLUMNS
+from replyx.knowledge.ranking import Item, Question
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -35,6 +39,33 @@ class Lookups:
             return await (await connect()).open_table(name)
 
         self._table = _begin(opened()).result()
+
+    def candidates(self, assistant_id: int, question: Question, limit: int) -> list[Item]:
+        """The `limit` nearest by vector and the `limit` best by words, each once, in no order."""
+        where = f"assistant_id = {int(assistant_id)}"
+        by_words = self.worded(question.stems, where, limit, (*COLUMNS, "vector")) if question.stems else None
+        vector = question.vector
+        found: dict[int, Item] = {}
+        # Without a vector there is nothing near.
+        if vector.any():
+            near = self.near(vector, where, limit, COLUMNS).result()
+            for item, text, packed, digest, distance in columns(near, *COLUMNS, "_distance"):
+                found[item] = Item(item, sentences_of(text), None, 1 - distance, packed, None, digest)
+        if by_words is not None:
+            rows = by_words.result()
+            matrix = vectors_of(rows)
+            for row, (item, text, packed, digest) in enumerate(columns(rows, *COLUMNS)):
+                if item not in found:
+                    found[item] = Item(item, sentences_of(text), matrix[row], None, packed, None, digest)
+        return list(found.values())
+
+    def pairs(self, assistant_id: int, question: Question, limit: int) -> list[tuple[int, float]]:
+        """Ids of Q&A pairs with the cosine of their questions to `question`, the `limit` nearest, nearest first."""
+        where, vector = f"assistant_id = {int(assistant_id)} AND item_id < 0", question.vector
+        if not vector.any():
+            return []
+        found = self.near(vector, where, limit, ("item_id",)).result()
+        return [(-item, 1 - distance) for item, distance in columns(found, "item_id", "_distance")]
 
     def near(self, vector: NDArray[np.float32], where: str, limit: int, columns: Sequence[str]) -> Future[Any]:
         """The `limit` rows with the nearest vectors, with `_distance`."""

@@ -13,10 +13,10 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from replyx.errors import ReplyXError
 from replyx.storage.database import Database
@@ -39,6 +39,10 @@ class TurnLost(Exception):
     """Another process writes now; what was under way is to be begun anew in the next turn."""
 
 
+class TurnAway(Exception):
+    """The turn did not come in the time that there was."""
+
+
 @dataclass(frozen=True)
 class Writer:
     """Who holds a lease: its machine and number, and seconds until the lease runs out unless it is renewed."""
@@ -50,8 +54,12 @@ class Writer:
 class Turns(Protocol):
     """One writer at a time."""
 
-    def taken(self) -> AbstractContextManager[Check]:
-        """Wait for the turn and hold it to the end of the block."""
+    def taken(self, patience: float | None = None) -> AbstractContextManager[Check]:
+        """Wait for the turn, for ever or `patience` seconds, and hold it to the end of the block.
+
+        Raises:
+            TurnAway: it did not come.
+        """
 
     def writer(self) -> Writer | None:
         """Who writes at the moment, where that is known of other hosts. Raises DatabaseUnavailable."""
@@ -65,21 +73,34 @@ class FileTurns:
         self._lock_file = lock_file
 
     @contextmanager
-    def taken(self) -> Iterator[Check]:
+    def taken(self, patience: float | None = None) -> Iterator[Check]:
         self._lock_file.parent.mkdir(parents=True, exist_ok=True)
         with self._lock_file.open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            if patience is None:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            else:
+                _lock_within(file, patience)
             yield lambda: None
 
     def writer(self) -> Writer | None:
         return None
 
 
+def _lock_within(file: IO[str], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while True:
+        with suppress(BlockingIOError):
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if time.monotonic() > until:
+            raise TurnAway
+        time.sleep(_PAUSE / 4)
+
+
 class AskersTurn:
     """For a process that works in the turn of the one that started it."""
 
     @contextmanager
-    def taken(self) -> Iterator[Check]:
+    def taken(self, patience: float | None = None) -> Iterator[Check]:
         yield lambda: None
 
     def writer(self) -> Writer | None:
@@ -94,8 +115,8 @@ class LeaseTurns:
         self._db, self._name, self._seconds = db, name, seconds
 
     @contextmanager
-    def taken(self) -> Iterator[Check]:
-        fence = self._claimed()
+    def taken(self, patience: float | None = None) -> Iterator[Check]:
+        fence = self._claimed(None if patience is None else time.monotonic() + patience)
         renewing: Renewing[int] = Renewing(f"lease-{self._name}", self._seconds, self._renew)
         renewing.hold(fence)
         try:
@@ -108,13 +129,16 @@ class LeaseTurns:
         row, left = self._look()
         return Writer(row.label, left) if row is not None and left > 0 else None
 
-    def _claimed(self) -> int:
+    def _claimed(self, until: float | None) -> int:
+        """The fence of a lease that is ours. Raises TurnAway: it was not by `until`, on the monotonic clock."""
         while True:
             row, left = self._look()
             if row is not None and left > 0 and is_gone(row.holder):
                 logger.info("the writer of the index has died", extra={"holder": row.label})
                 self._end(row.fence)
             elif left > 0:
+                if until is not None and time.monotonic() > until:
+                    raise TurnAway
                 time.sleep(_PAUSE)
             elif (fence := self._claim()) is not None:
                 return fence

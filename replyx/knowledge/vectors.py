@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from replyx.errors import ServiceUnavailable
 from replyx.knowledge.columns import columns, integers, sentences_of, vectors_of
-from replyx.knowledge.lance_table import COLUMNS, Row, as_arrow, cluster, make_table
+from replyx.knowledge.lance_table import Row, as_arrow, cluster, make_table
 from replyx.knowledge.lookups import Lookups
 from replyx.knowledge.places import Place
 from replyx.knowledge.ranking import Item, Question
-from replyx.knowledge.turns import Check, TurnLost
+from replyx.knowledge.turns import Check, TurnAway, TurnLost
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +41,10 @@ _FRAGMENTS = 20
 _KEEP = timedelta(hours=1)
 #: Turns that a write takes until it gives up: each was lost, or another writer was met in it.
 _TURNS = 5
+#: Seconds that a request waits for others who write.
+_PATIENCE = 1.0
+
+_BUSY = "other writers are at it all the time"
 
 
 class IndexBroken(Exception):
@@ -101,11 +105,14 @@ class VectorStore:
         return self._table is not None
 
     def if_open(self, action: Callable[[VectorStore], object]) -> None:
-        """Do `action` where LanceDB is loaded; elsewhere the upkeep of a process that has it does the same."""
+        """Do `action` where LanceDB is loaded, unless others write for longer than a request may wait for.
+
+        What is left undone, here and in processes without LanceDB, the upkeep of some process does.
+        """
         if not self.is_open:
             return
         try:
-            action(self)
+            self._write(lambda: action(self), patience=_PATIENCE)
         except IndexBroken as error:
             logger.warning("the index cannot be written", extra={"reason": str(error)})
 
@@ -193,34 +200,11 @@ class VectorStore:
 
     def candidates(self, assistant_id: int, question: Question, limit: int) -> list[Item]:
         """The `limit` nearest by vector and the `limit` best by words, each once, in no order."""
-        return self._guarded(lambda: self._looked_up(self._lookups_opened(), assistant_id, question, limit))
+        return self._guarded(lambda: self._lookups_opened().candidates(assistant_id, question, limit))
 
     def pairs(self, assistant_id: int, question: Question, limit: int) -> list[tuple[int, float]]:
         """Ids of Q&A pairs with the cosine of their questions to `question`, the `limit` nearest, nearest first."""
-        where, vector = f"assistant_id = {int(assistant_id)} AND item_id < 0", question.vector
-        if not vector.any():
-            return []
-        wanted = ("item_id",)
-        found = self._guarded(lambda: self._lookups_opened().near(vector, where, limit, wanted).result())
-        return [(-item, 1 - distance) for item, distance in columns(found, "item_id", "_distance")]
-
-    def _looked_up(self, lookups: Lookups, assistant_id: int, question: Question, limit: int) -> list[Item]:
-        where = f"assistant_id = {int(assistant_id)}"
-        by_words = lookups.worded(question.stems, where, limit, (*COLUMNS, "vector")) if question.stems else None
-        vector = question.vector
-        found: dict[int, Item] = {}
-        # Without a vector there is nothing near.
-        if vector.any():
-            near = lookups.near(vector, where, limit, COLUMNS).result()
-            for item, text, packed, digest, distance in columns(near, *COLUMNS, "_distance"):
-                found[item] = Item(item, sentences_of(text), None, 1 - distance, packed, None, digest)
-        if by_words is not None:
-            rows = by_words.result()
-            matrix = vectors_of(rows)
-            for row, (item, text, packed, digest) in enumerate(columns(rows, *COLUMNS)):
-                if item not in found:
-                    found[item] = Item(item, sentences_of(text), matrix[row], None, packed, None, digest)
-        return list(found.values())
+        return self._guarded(lambda: self._lookups_opened().pairs(assistant_id, question, limit))
 
     def compact(self) -> None:
         """Join small files, drop old versions, bring indexes up to date; cluster the vectors where they are many."""
@@ -303,26 +287,32 @@ class VectorStore:
     def _remove(self, where: str) -> None:
         self._commit(lambda table: table.delete(where))
 
-    def _write(self, action: Callable[[], T], *, refreshed: bool = True) -> T:
+    def _write(self, action: Callable[[], T], *, refreshed: bool = True, patience: float | None = None) -> T:
         """Do `action` in a turn of ours, again from its beginning where that was lost; join files after many.
 
         Raises:
-            IndexBroken: LanceDB cannot be written.
+            IndexBroken: LanceDB cannot be written, or the turn did not come in `patience` seconds.
         """
-        with self._writer:
+        if not self._writer.acquire(timeout=-1 if patience is None else patience):
+            raise IndexBroken(_BUSY)
+        try:
             if self._check is not None:
                 return action()
             for _ in range(_TURNS):
                 try:
-                    with self._place.turns.taken() as self._check:
+                    with self._place.turns.taken(patience) as self._check:
                         return self._in_turn(action, refreshed=refreshed)
+                except TurnAway:
+                    raise IndexBroken(_BUSY) from None
                 except (TurnLost, _Met) as error:
                     logger.info("a write to the index begins anew", extra={"reason": type(error).__name__.strip("_")})
                 except ServiceUnavailable as error:
                     raise IndexBroken(error.message_en) from error
                 finally:
                     self._check = None
-        raise IndexBroken("other writers are at it all the time")
+        finally:
+            self._writer.release()
+        raise IndexBroken(_BUSY)
 
     def _in_turn(self, action: Callable[[], T], *, refreshed: bool) -> T:
         if refreshed:

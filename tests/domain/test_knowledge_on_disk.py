@@ -62,3 +62,20 @@ def test_on_disk_a_pair_is_found_behind_any_number_of_passages_that_are_nearer(
     found = store.pairs(1, Question(asked, embedder.embed_query), 5)
 
     assert [(pair, round(cosine, 3)) for pair, cosine in found] == [(7, round(float(near @ same), 3))]
+
+
+def test_deleting_does_not_wait_for_others_who_write_and_the_upkeep_does_the_rest(library: Library) -> None:
+    document = library.teach(SHOP, "Магазин.md")
+    library.knowledge.search(library.assistant, "Как вернуть товар?")
+    store = VectorStore(library.knowledge.place, make_embedder(EmbedderSpec("use")).id, lambda: 0)
+
+    with library.knowledge.place.turns.taken():
+        library.knowledge.delete_document(library.owner, document.id)
+        left = store.count()
+        found = library.knowledge.search(library.assistant, "Как вернуть товар?")
+    library.knowledge.compact()
+    store.refresh()
+
+    assert left > 0
+    assert found.passages == ()
+    assert store.count() == 0
