@@ -208,9 +208,7 @@ class Bots:
     def statuses(self, actor: Actor, assistant_id: int | None = None) -> list[BotView]:
         """How the bots are that `actor` may know of: its own; all of them for the command line."""
         with self._db.connection():
-            query = self._configured()
-            if actor.role is not Role.SYSTEM:
-                query = query.where(Assistant.user == actor.user_id)
+            query = _known_to(actor, self._configured())
             if assistant_id is not None:
                 query = query.where(Assistant.id == assistant_id)
             return [_view(row) for row in query.order_by(Assistant.id)]
@@ -222,10 +220,7 @@ class Bots:
             NotFound: there is no such assistant, or it is another tenant's.
         """
         with self._db.connection():
-            theirs = Assistant.id == assistant_id
-            if actor.role is not Role.SYSTEM:
-                theirs &= Assistant.user == actor.user_id
-            row = Assistant.select().where(theirs).first()
+            row = _known_to(actor, Assistant.select()).where(Assistant.id == assistant_id).first()
         if row is None:
             raise NotFound("Ассистент не найден", "No such assistant")
         state, name = (NONE, None) if row.telegram_token is None else (OFF, row.telegram_bot_username)
@@ -313,6 +308,11 @@ def _state(row: Any) -> str:
     if not is_held or not row.state:
         return WAITING
     return STARTING if row.state == REFUSED_STATE else str(row.state)
+
+
+def _known_to(actor: Actor, query: Any) -> Any:
+    """The assistants of `query` that `actor` may know of."""
+    return query if actor.role is Role.SYSTEM else query.where(Assistant.user == actor.user_id)
 
 
 def _view(row: Any) -> BotView:

@@ -23,7 +23,7 @@ from replyx.knowledge.index import Index
 from replyx.knowledge.ingestion import Ingestion
 from replyx.knowledge.layers import Layer
 from replyx.knowledge.neighbours import Neighbours
-from replyx.knowledge.places import Place, place_of
+from replyx.knowledge.places import place_of
 from replyx.knowledge.qa import QaPairs
 from replyx.knowledge.qa_files import FileKind, read_pairs, write_pairs
 from replyx.knowledge.quota import Quota
@@ -68,8 +68,9 @@ class Knowledge:
         self._corpus = Corpus(db)
         self._reranker = Reranker(settings)
         self._neighbours, self._neighbour_tokens = Neighbours(db), settings.neighbour_tokens
-        self._place = place_of(config, db)
-        self._compaction = Compaction(self._place, settings.compact_memory_mb)
+        #: Where the index lies.
+        self.place = place_of(config, db)
+        self._compaction = Compaction(self.place, settings.compact_memory_mb)
         wanted = EmbedderSpec.of(settings)
         first = self._layer(make_embedder(wanted))
         #: Elsewhere other processes answer; and an API is not asked for what may not be needed.
@@ -93,7 +94,7 @@ class Knowledge:
         self.sites = Sites(db, clock, queue, self._documents, _outgoing(config), settings)
 
     def _layer(self, embedder: Embedder, *, is_searched: bool = True) -> Layer:
-        store = VectorStore(self._place, embedder.id, lambda: embedder.dim, is_searched=is_searched)
+        store = VectorStore(self.place, embedder.id, lambda: embedder.dim, is_searched=is_searched)
         return Layer(self._corpus, store, embedder)
 
     def add_document(
@@ -337,11 +338,6 @@ class Knowledge:
             raise ServiceUnavailable(
                 f"Индекс знаний не прочитать: {error}", f"The knowledge index cannot be read: {error}"
             ) from error
-
-    @property
-    def place(self) -> Place:
-        """Where the index lies."""
-        return self._place
 
     def warm_up(self) -> None:
         """Load the embedder and LanceDB, so that the first question does not wait; not where nothing can be found.

@@ -39,9 +39,11 @@ def run_worker(app: App, stop: threading.Event) -> None:
     schedules = [
         Schedule("sweepers", _sweepers(app, name), app.clock, stop),
         Schedule("upkeep", _upkeep(app), app.clock, stop),
-        # Of its own: a mail server may take minutes, and nothing else is to wait for it.
-        Schedule("letters", [Job("letters that wait", 2, app.verification.letters.send_due)], app.clock, stop),
     ]
+    if app.verification.is_on:
+        # Of its own: a mail server may take minutes, and nothing else is to wait for it.
+        letters = [Job("letters that wait", 2, app.verification.letters.send_due)]
+        schedules.append(Schedule("letters", letters, app.clock, stop))
     logger.info("the worker runs", extra={"worker": name, "threads": sum(queues.values())})
     stop.wait()
     _drain(running)

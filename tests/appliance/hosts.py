@@ -7,22 +7,16 @@ message was lost or answered twice, or where a customer noticed a restart.
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
 from tests.appliance.installation import CONFIG, Installation
 from tests.appliance.machine import Machine, booted
 from tests.appliance.root import build_wheel, make_root
+from tests.support.certificates import certificate_and_key
 from tests.support.documents import REPOSITORY
 
 _NAME = "help.example.com"
@@ -133,7 +127,7 @@ def _open_nginx(machine: Machine) -> None:
     text = text.replace(shipped, servers)
     for end in ("fullchain", "privkey"):
         text = text.replace(f"/etc/letsencrypt/live/{_NAME}/{end}.pem", "/etc/ssl/replyx-both.pem")
-    certificate, key = _certificate()
+    certificate, key = certificate_and_key(_NAME)
     machine.run("cat > /etc/ssl/replyx.pem", stdin=certificate)
     machine.run("cat > /etc/ssl/replyx-both.pem", stdin=certificate + key)
     machine.run("cat > /etc/nginx/sites-enabled/default", stdin=text)
@@ -143,29 +137,6 @@ def _open_nginx(machine: Machine) -> None:
         "ask.urlopen(sys.argv[1], context=ssl.create_default_context(cafile='/etc/ssl/replyx.pem'), timeout=5)\n"
     )
     machine.run("cat > /root/ready.py", stdin=program)
-
-
-def _certificate() -> tuple[str, str]:
-    """A certificate for the name that vouches for itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _NAME)])
-    now = datetime.datetime.now(datetime.UTC)
-    names = x509.SubjectAlternativeName([x509.DNSName(_NAME), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
-        .add_extension(names, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    form = serialization.PrivateFormat.PKCS8
-    shown = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-    return made.public_bytes(serialization.Encoding.PEM).decode(), shown.decode()
 
 
 def _say(text: str) -> None:
