@@ -118,6 +118,9 @@ class Manager:
     async def _follow(self, wanted: dict[int, BotSpec]) -> None:
         """Start and stop until what runs is what is wanted."""
         over = [key for key, kept in self._bots.items() if wanted.get(key) != kept.spec or kept.is_over]
+        if any(key in wanted and not self._bots[key].is_over for key in over):
+            # Their leases are given back with the old ways; the next turn, at once, takes them with the new ones.
+            self._wake.set()
         if over:
             await self._end(over)
         for assistant_id, spec in wanted.items():

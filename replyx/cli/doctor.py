@@ -71,6 +71,6 @@ def _stored(config: Config, *, offline: bool) -> list[Finding]:
     services = open_app(config, migrate_embedded=False)
     try:
         found += service_findings(services, offline=offline)
-        return [*found, *reach_findings(services, offline=offline), mail_finding(services)]
+        return [*found, *reach_findings(services, offline=offline), mail_finding(services, offline=offline)]
     finally:
         services.close()

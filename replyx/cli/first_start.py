@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import string
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 #: Who the first administrator is, where nobody said otherwise. The name is never mailed to.
 ADMIN_EMAIL = "admin@replyx.local"
+
+#: What a generated password is made of, 16 of them: a sign at its end is left behind when it is copied.
+_LETTERS = string.ascii_letters + string.digits
 
 #: The first assistant's name.
 ASSISTANT_NAME = "Ассистент"
@@ -58,7 +62,7 @@ def ensure_administrator(app: App, email: str | None = None, password: str | Non
     _, users = app.accounts.list_users(1)
     if users:
         return None
-    generated = None if password is not None else secrets.token_urlsafe(12)
+    generated = None if password is not None else "".join(secrets.choice(_LETTERS) for _ in range(16))
     user = app.registration.register(email or ADMIN_EMAIL, password or generated or "", is_admin=True)
     app.assistants.create(Actor(Role.ADMIN, user_id=user.id), name=ASSISTANT_NAME, website_integration=True)
     return Administrator(user.email, generated)

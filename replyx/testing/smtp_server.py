@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
 import binascii
 import re
@@ -13,7 +14,7 @@ import ssl
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -220,8 +221,10 @@ class _Conversation(socketserver.StreamRequestHandler):
 
 
 def main() -> None:
-    """Serve until interrupted."""
-    with serving(port=int(sys.argv[1]) if len(sys.argv) > 1 else 0) as server:
+    """Run the server as a process until it is ended; print what it is sent."""
+    parser = argparse.ArgumentParser(prog="replyx.testing.smtp_server", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
+    with suppress(KeyboardInterrupt), serving(port=parser.parse_args().port) as server:
         sys.stdout.write(f"ready 127.0.0.1:{server.port}\n")
         sys.stdout.flush()
         shown = 0

@@ -93,6 +93,10 @@ class FakeTelegram:
                 and bot_id in (None, call.bot_id)
             ]
 
+    def is_polled(self, bot: FakeBot) -> bool:
+        """Whether somebody waits for the bot's updates now."""
+        return bot.id in self._waiting
+
     def texts(self, chat_id: int) -> list[str]:
         """What bots have said in the chat, in this order: also what its sender does not know it did."""
         return [str(c.parameters.get("text", "")) for c in self.log(chat_id, "sendMessage") if c.had_effect]

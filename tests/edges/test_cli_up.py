@@ -40,6 +40,7 @@ def test_the_first_start_prints_a_password_that_logs_in_and_the_second_prints_no
     assert re.findall(r"^administrator (\S+)$", second.out, re.MULTILINE) == ["admin@replyx.local"]
     assert _password(second) is None
     assert password is not None
+    assert re.fullmatch(r"[A-Za-z0-9]{16}", password)
     assert password not in ended.err + second.err
 
 

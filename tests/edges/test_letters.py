@@ -188,8 +188,8 @@ def test_the_command_line_vouches_and_the_doctor_looks_at_the_mail(box: Box, smt
     vouched = json.loads(box.run("users", "verify", _NEW["email"], "--json").out)
     assert (vouched["email_verified"], vouched["balance"]) == (True, 500.0)
 
-    def mail(**environment: str) -> tuple[str, str]:
-        checks = json.loads(box.start("doctor", "--json", **environment).wait(60).out)["checks"]
+    def mail(*flags: str, **environment: str) -> tuple[str, str]:
+        checks = json.loads(box.start("doctor", *flags, "--json", **environment).wait(60).out)["checks"]
         (found,) = (check for check in checks if check["name"] == "mail")
         return found["state"], found["text"]
 
@@ -200,5 +200,7 @@ def test_the_command_line_vouches_and_the_doctor_looks_at_the_mail(box: Box, smt
     secret = {"REPLYX_MAIL__USER": "robot", "REPLYX_MAIL__PASSWORD": "hidden-word"}
     state, text = mail(**reached, **secret)
     assert (state, "hidden-word" in text) == ("fail", False)
-    assert mail(**{**reached, "REPLYX_MAIL__SECURITY": "tls"})[0] == "fail"
+    untold = {**reached, "REPLYX_MAIL__SECURITY": "tls"}
+    assert mail(**untold)[0] == "fail"
+    assert mail("--offline", **untold) == ("ok", f"127.0.0.1:{smtp.port}, 0 letters wait")
     assert smtp.taken == []

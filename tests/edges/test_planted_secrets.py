@@ -1,4 +1,4 @@
-"""Eighteen planted secrets, real processes at their most talkative, and faults on every side: none is seen anywhere."""
+"""Twenty planted secrets, real processes at their most talkative, and faults on every side: none is seen anywhere."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ import redis
 
 from replyx.security.totp import PERIOD, code_of
 from replyx.server.routes import ROUTES
+from replyx.testing import smtp_server
 from replyx.testing.llm_answers import Scenario
 from replyx.testing.llm_server import FakeLLM
+from replyx.testing.smtp_server import SmtpServer
 from tests.support.http import Api, Json, log_in
 from tests.support.processes import Box, Program, open_box
 from tests.support.programs import free_port, wait_until
@@ -30,6 +32,7 @@ MASTER_KEY = "canary4444masterkey4444canary4444master4444key"
 DATABASE_PASSWORD, REDIS_PASSWORD = "canary5555database", "canary6666redis"
 ADMIN_PASSWORD, OWNER_PASSWORD, OPERATOR_PASSWORD = "canary7777admin", "canary8888owner", "canary9999operator"
 WRONG_PASSWORD, NEW_PASSWORD = "canary0000wrong", "canary0101another"
+MAIL_PASSWORD = "canary0202mailserver"
 
 _VISITORS, _PROGRAMS = "a visitor's token", "a program's key"
 
@@ -42,6 +45,7 @@ class Town:
     url: str
     programs: list[Program]
     redis: RedisServer
+    mail: SmtpServer
     secrets: dict[str, str]
     stack: ExitStack
     seen: dict[str, str] = field(default_factory=dict)
@@ -57,6 +61,7 @@ def town(tmp_path: Path, postgres_url: str) -> Iterator[Town]:
         stack.callback(own_redis.stop)
         with redis.Redis.from_url(own_redis.url) as client:
             client.config_set("requirepass", REDIS_PASSWORD)
+        mail = stack.enter_context(smtp_server.serving(login=("robot", MAIL_PASSWORD)))
         environment = {
             "REPLYX_DATABASE__URL": postgres_url.replace("postgres@", f"postgres:{DATABASE_PASSWORD}@"),
             "REPLYX_REDIS__URL": own_redis.url.replace("redis://", f"redis://:{REDIS_PASSWORD}@"),
@@ -64,7 +69,10 @@ def town(tmp_path: Path, postgres_url: str) -> Iterator[Town]:
             "REPLYX_LOG__LEVEL": "debug",
             "REPLYX_LIMITS__ENABLED": "false",
             "REPLYX_ANSWERS__ATTEMPTS": "1",
-        }
+            "REPLYX_MAIL__HOST": "127.0.0.1", "REPLYX_MAIL__PORT": str(mail.port), "REPLYX_MAIL__SECURITY": "none",
+            "REPLYX_MAIL__USER": "robot", "REPLYX_MAIL__PASSWORD": MAIL_PASSWORD,
+            "REPLYX_MAIL__SENDER": "help@shop.example",
+        }  # fmt: skip
         box = stack.enter_context(open_box(tmp_path / "town", **environment))
         # Both forms of a log line are made by one place for all processes.
         server = box.start("server", "--port", "0", REPLYX_LOG__FORMAT="json")
@@ -74,7 +82,7 @@ def town(tmp_path: Path, postgres_url: str) -> Iterator[Town]:
             box.start("bots", REPLYX_LOG__FORMAT="json"),
         ]
         url = server.wait_for_line(r"^ready (http://\S+)$")[1]
-        yield Town(box, url, programs, own_redis, _written_secrets(), stack)
+        yield Town(box, url, programs, own_redis, mail, _written_secrets(), stack)
 
 
 def _written_secrets() -> dict[str, str]:
@@ -84,6 +92,7 @@ def _written_secrets() -> dict[str, str]:
         "Redis's password": REDIS_PASSWORD, "an administrator's password": ADMIN_PASSWORD,
         "an owner's password": OWNER_PASSWORD, "an operator's password": OPERATOR_PASSWORD,
         "a password that was wrong": WRONG_PASSWORD, "a new password": NEW_PASSWORD,
+        "the mail server's password": MAIL_PASSWORD,
     }  # fmt: skip
 
 
@@ -105,7 +114,7 @@ def test_no_planted_secret_is_seen_anywhere(town: Town) -> None:
         ended = program.terminate()
         town.note(f"process {number}", ended.out + ended.err)
 
-    assert len(town.secrets) == 18
+    assert len(town.secrets) == 20
     assert all(len(secret) >= 15 for secret in town.secrets.values())
     # The faults did happen, and were told.
     assert "an AI key was switched off" in town.seen["process 1"]
@@ -134,7 +143,20 @@ def _people(town: Town) -> dict[str, Api]:
     code = code_of(secret, int(time.time()) // PERIOD)
     people["admin"].post("/api/users/me/totp/confirm", {"code": code}, expect=200)
     town.secrets["a secret of an app"] = secret
+    _confirm_an_address(town, people["anonymous"])
     return people
+
+
+def _confirm_an_address(town: Town, anyone: Api) -> None:
+    """Somebody registers, gets a letter, uses its link, and tries one that was cut short."""
+    anyone.post("/api/auth/register", {"email": "new@example.com", "password": NEW_PASSWORD}, expect=201)
+    wait_until(lambda: town.mail.taken, 60, "no letter came")
+    found = re.search(r"/verify-email\?token=(\S+)", town.mail.taken[0].text)
+    assert found is not None
+    town.secrets["the token of a letter"] = token = found[1]
+    anyone.request("GET", "/verify-email", expect=200, params={"token": token})
+    anyone.request("POST", "/verify-email", expect=200, data={"token": token})
+    town.note("a link that was cut short", anyone.client.get(f"/verify-email?token={token[:-9]}").text)
 
 
 def _furnish(town: Town, people: dict[str, Api], base_url: str) -> dict[str, Any]:

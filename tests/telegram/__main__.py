@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from replyx.testing.telegram_faults import outage, too_many
+from tests.telegram.following import following
 from tests.telegram.incoming import open_street, write_while_managers_die
 from tests.telegram.incoming_trials import backlog, bursts, many_bots, second_poller
 from tests.telegram.outgoing import Findings, judge, misbehave, open_town, send_all, send_all_dying
@@ -148,6 +149,14 @@ def _many_bots(_options: Namespace) -> list[str]:
     return [*bad, *found.faults]
 
 
+def _following(_options: Namespace) -> list[str]:
+    """Assistants are made, changed, switched off and on, deleted, twenty times."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = following(Path(folder), 20)
+    _say("the manager follows within " + ", ".join(f"{seconds:.2f} s ({change})" for change, seconds in found.items()))
+    return [f"{change} took {seconds:.1f} s" for change, seconds in found.items() if seconds > 2]
+
+
 SCENARIOS: dict[str, Callable[[Namespace], list[str]]] = {
     "in-doubt": _in_doubt,
     "sender-deaths": _sender_deaths,
@@ -158,6 +167,7 @@ SCENARIOS: dict[str, Callable[[Namespace], list[str]]] = {
     "backlog": _backlog,
     "bursts": _bursts,
     "many-bots": _many_bots,
+    "following": _following,
 }
 
 
