@@ -71,13 +71,27 @@ class Browser:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
     def click(self, selector: str) -> None:
-        self.find(selector).click()
+        """Click the first such element, once; again only where the page drew it anew between finding and clicking."""
+
+        def click() -> bool:
+            for element in self.all(selector)[:1]:
+                element.click()
+                return True
+            return False
+
+        self.wait(click, f"a click on {selector}")
 
     def fill(self, selector: str, text: str) -> None:
         """Replace what stands in a field."""
-        element = self.find(selector)
-        element.clear()
-        element.send_keys(text)
+
+        def fill() -> bool:
+            for element in self.all(selector)[:1]:
+                element.clear()
+                element.send_keys(text)
+                return True
+            return False
+
+        self.wait(fill, f"a field {selector}")
 
     def text(self, selector: str = "body") -> str:
         """What is written in the first such element; empty where there is none."""
