@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler.loadfile import LoadFileScheduling
 
 from replyx.config.loading import load_config
 from replyx.config.settings import Config
@@ -25,6 +27,19 @@ from tests.support.processes import LEAN, Box, open_box
 from tests.support.redis import RedisServer
 
 guard.install()
+
+
+class _ByFile(LoadFileScheduling):  # type: ignore[misc]
+    """A file's tests run in one process, and all that need a browser: their appliance, its documents, Chromium."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/browser" if nodeid.startswith("tests/browser/") else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _ByFile:
+    return _ByFile(config, log)
+
 
 # Tests that a script runs in its background inherit that Ctrl+C is ignored, and would hand it down to what they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -13,6 +13,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
+from tests.support.leftovers import kept
 from tests.support.programs import find_program, wait_until
 
 _FLAGS = (
@@ -148,7 +149,10 @@ class Chromium:
         for flag in (*_FLAGS, f"--user-data-dir={folder}", f"--lang={language}", f"--accept-lang={language}"):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        self._driver = Chrome(options=options, service=Service(find_program("chromedriver")))
+        service = Service(find_program("chromedriver"))
+        self._driver = Chrome(options=options, service=service)
+        # A test may be the first that asks for it, and not the last that uses it.
+        kept.add(service.process.pid)
 
     def window(self, *, width: int = 1280, height: int = 800, is_dark: bool = False) -> Browser:
         """A window in place of the last one, which knows nothing of what that one kept; narrow, it is a phone."""

@@ -40,20 +40,24 @@ def own_appliance(box: Box) -> Appliance:
 
 
 @pytest.fixture(scope="session")
-def chromiums(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Chromium]]:
-    """The run's browsers by language."""
-    running = {
-        language: Chromium(tmp_path_factory.mktemp(f"chromium-{language}"), language) for language in ("ru", "en")
-    }
-    yield running
+def chromiums(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Chromium]]:
+    """The run's browsers by language; one starts when it is first asked for."""
+    running: dict[str, Chromium] = {}
+
+    def of(language: str) -> Chromium:
+        if language not in running:
+            running[language] = Chromium(tmp_path_factory.mktemp(f"chromium-{language}"), language)
+        return running[language]
+
+    yield of
     for chromium in running.values():
         chromium.close()
 
 
 @pytest.fixture
-def browse(chromiums: dict[str, Chromium]) -> Browse:
+def browse(chromiums: Callable[[str], Chromium]) -> Browse:
     def open_window(language: str = "ru", **options: Any) -> Browser:
-        return chromiums[language].window(**options)
+        return chromiums(language).window(**options)
 
     return open_window
 
