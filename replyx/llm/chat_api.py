@@ -129,8 +129,11 @@ class ChatApi:
             return
         while not reader.done:
             pieces = self._next_pieces(chunks, reader, watch)
-            yield from self._wanted(pieces, watch)
             if pieces:
+                if watch.should_stop():
+                    raise GaveUp
+                # What was read at once goes on at once: each piece costs a way through all layers.
+                yield "".join(pieces)
                 watch = replace(watch, distance=_DISTANCE)
         self._drain(chunks)
 
@@ -147,12 +150,6 @@ class ChatApi:
             # The model had finished: a broken end of the connection takes nothing from the answer.
             reader.done = True
             return []
-
-    def _wanted(self, pieces: list[str], watch: Watch) -> Iterator[str]:
-        for piece in pieces:
-            if watch.should_stop():
-                raise GaveUp
-            yield piece
 
     def _drain(self, chunks: Iterator[bytes]) -> None:
         """Read the body's end, which lets the connection be used again; one that does not end is closed."""

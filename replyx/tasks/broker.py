@@ -38,9 +38,9 @@ def make_broker(config: Config) -> dramatiq.Broker:
     logging.getLogger("dramatiq").setLevel(logging.ERROR)
     broker: dramatiq.Broker
     if config.is_embedded:
-        from dramatiq.brokers.stub import StubBroker
+        from replyx.tasks.direct_broker import DirectBroker
 
-        broker = StubBroker(middleware=[])
+        broker = DirectBroker()
     else:
         from replyx.tasks.redis_broker import SharedBroker
 

@@ -74,11 +74,10 @@ def bench(sqlite_db: Database, settings: Config) -> Iterator[Bench]:
         engine.close()
 
 
-def test_an_answer_is_streamed_word_by_word_with_its_usage(bench: Bench) -> None:
+def test_an_answer_comes_whole_with_its_usage(bench: Bench) -> None:
     key = bench.key("a")
     pieces, usage = bench.answer()
     assert "".join(pieces) == "It lasts 24 months. [1]"
-    assert len(pieces) == 5
     assert usage.ai_token_id == key
     assert usage.completion_tokens == 5
     assert usage.prompt_tokens > 5
@@ -107,6 +106,15 @@ def test_pieces_come_as_they_are_written(bench: Bench) -> None:
     assert next(stream) == "one"
     assert bench.llm.open_answers == 1, "the first word came when the last one had been written"
     stream.close()
+
+
+def test_what_is_read_at_once_is_one_piece(bench: Bench) -> None:
+    words = ("It", " lasts", " long.")
+    events = (json.dumps({"choices": [{"index": 0, "delta": {"content": word}}]}) for word in words)
+    raw = "".join(f"data: {one}\n\n" for one in events) + "data: [DONE]\n\n"
+    bench.key("a", Scenario(raw=raw.encode()))
+    pieces, _ = bench.answer()
+    assert pieces == ["It lasts long."]
 
 
 def test_one_connection_serves_one_answer_after_another(bench: Bench) -> None:

@@ -155,7 +155,7 @@ def test_what_breaks_after_it_began_is_an_error(llm: FakeLLM, engine: RemoteEngi
         # On a busy machine beginning and breach may be read at once: then nothing was shown of it.
         assert "".join(pieces) == "A whole answer."
     else:
-        assert pieces[0] == "Hello"
+        assert pieces[0].startswith("Hello")
         assert len("".join(pieces).encode()) <= 17_000
         assert failure.retryable
         assert len(llm.requests) == 1
@@ -163,7 +163,8 @@ def test_what_breaks_after_it_began_is_an_error(llm: FakeLLM, engine: RemoteEngi
 
 def test_what_breaks_with_its_first_words_was_never_shown(llm: FakeLLM, engine: RemoteEngine) -> None:
     llm.by_key = {"sk-bad": raw(HELLO, b"data: {{{\n\n"), "sk-good": Scenario(text="A whole answer.")}
-    assert collect(engine) == (["A", " whole", " answer."], None)
+    pieces, failure = collect(engine)
+    assert ("".join(pieces), failure) == ("A whole answer.", None)
 
 
 @pytest.mark.parametrize("name", GOOD)

@@ -74,7 +74,7 @@ def test_stopping_lets_the_running_task_end_and_begins_no_other(bench: Bench) ->
     wait_until(lambda: bench.begun == [1], 2, "the first task was not begun")
     stopping = threading.Thread(target=threads.stop, args=(10,))
     stopping.start()
-    wait_until(lambda: not any(t.running for t in threads._worker.workers), 2, "it still takes tasks")
+    wait_until(lambda: not threads.takes_tasks, 2, "it still takes tasks")
     bench.go_on.set()
     stopping.join(60)
     assert not stopping.is_alive()
