@@ -103,6 +103,11 @@ def install(
     if not now:
         command = " ".join([*systemctl, "enable", "--now", main])
         hint(f"Запустить: {command}", f"To start: {command}")
+    if user:
+        hint(
+            "Чтобы работали и после выхода из системы: loginctl enable-linger",
+            "So that they go on when you log out: loginctl enable-linger",
+        )
 
 
 @app.command("status")
@@ -195,12 +200,16 @@ def _written(folder: Path, units: dict[str, str]) -> list[str]:
 
 
 def _run(command: list[str]) -> None:
+    """Raises ConfigError: systemd refuses, or none of that kind runs. The units are written by then."""
     from replyx.errors import ConfigError
 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        why = (done.stderr or done.stdout).strip().splitlines()[-1:] or [str(done.returncode)]
-        raise ConfigError(f"{' '.join(command)}: {why[0]}", f"{' '.join(command)}: {why[0]}")
+        told = (done.stderr or done.stdout).strip().splitlines()[-1:] or [str(done.returncode)]
+        why = f"{' '.join(command)}: {told[0]}"
+        raise ConfigError(
+            f"Юниты записаны, но systemd отказал. {why}", f"The units are written, but systemd refused. {why}"
+        )
 
 
 def _state(unit: str, *, of_user: bool) -> dict[str, str]:
