@@ -68,6 +68,7 @@ from replyx.storage.schema import migrate, require_durability, require_schema
 from replyx.tasks.beats import Beats
 from replyx.tasks.broker import Broker, DramatiqQueue, make_broker
 from replyx.tasks.queue import TaskQueue
+from replyx.tasks.signs import Signs
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -196,7 +197,8 @@ def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bo
 
 
 def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple[bytes, ...]) -> App:
-    bus, spans, beats = _bus(config), Spans(config), Beats(db, time)
+    bus, spans = _bus(config), Spans(config)
+    beats = Beats(db, time, None if db.is_sqlite else Signs(config.data_dir))
     queue, tokens = DramatiqQueue(broker := make_broker(config)), Tokens(db, bus, time, *keys)
     box, outbox = SecretBox(*keys, refresh=lambda: load_master_keys(config)), Outbox(db, bus)
     accounts, ledger = Accounts(db, bus, time, tokens, config, box), Ledger(db, time, config)

@@ -37,12 +37,14 @@ def bots(
     # Only now: what is loaded here takes a second.
     from replyx.app import open_app
     from replyx.bots.running import configured_bots, run_bots
+    from replyx.cli.sharing import wait_for_one_data_directory
 
     roles = Roles()
     roles.catch_signals()
     services = open_app(config)
     roles.end_on_failed_sync(services.db)
     try:
+        wait_for_one_data_directory(services, roles.stop)
         # Channels of plugins are the first process's.
         roles.start("bots", lambda: run_bots(services, roles.stop, channels=not further))
         if further:

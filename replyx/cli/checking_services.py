@@ -25,6 +25,7 @@ def service_findings(app: App, *, offline: bool) -> list[Finding]:
         *_models(app),
         _knowledge(app),
         *_knowledge_store(app),
+        *_sharing(app),
         _queue(app),
         _processes(app),
         _plugins(app),
@@ -175,6 +176,22 @@ def _knowledge_store(app: App) -> list[Finding]:
     if writer is None:
         return [good("knowledge store", f"{place.uri}, никто не пишет", f"{place.uri}, nobody writes")]
     return [good("knowledge store", f"{place.uri}, пишет {writer.label}", f"{place.uri}, {writer.label} writes")]
+
+
+def _sharing(app: App) -> list[Finding]:
+    """Whether those who run, and who stored the newest documents, have this data directory; nothing with SQLite."""
+    if app.db.is_sqlite:
+        return []
+    folder, mend = app.config.data_dir, f"findmnt --target {app.config.data_dir}"
+    if apart := ", ".join(app.beats.apart()):
+        ru, en = f"{folder} не тот, что у {apart}", f"{folder} is not the one of {apart}"
+        return [fault("shared directory", ru, en, mend)]
+    missing, looked_for = app.knowledge.missing_files()
+    if missing:
+        ru = f"в {folder} нет файлов новейших документов: {missing} из {looked_for}"
+        en = f"files of the newest documents are not in {folder}: {missing} of {looked_for}"
+        return [fault("shared directory", ru, en, mend)]
+    return [good("shared directory", f"{folder}: один на всех", f"{folder}: one for all")]
 
 
 def _queue(app: App) -> Finding:

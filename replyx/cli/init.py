@@ -46,7 +46,9 @@ def init(
     from replyx.cli.invocation import Invocation
 
     file = Path(ctx.obj.config_path or "replyx.toml")
-    values = {"database.url": database_url, "redis.url": redis_url, "paths.data_dir": ctx.obj.data_dir}
+    # Whole, or it would be another directory for whoever starts elsewhere.
+    folder = str(Path(ctx.obj.data_dir).expanduser().absolute()) if ctx.obj.data_dir is not None else None
+    values = {"database.url": database_url, "redis.url": redis_url, "paths.data_dir": folder}
     if sys.stdin.isatty() and not file.exists():
         require_consent(f"Записать {file.resolve()}?", f"Write {file.resolve()}?", yes=yes)
     password = ask_secret("Пароль", "Password", from_stdin=True, flag="--password-stdin") if password_stdin else None
@@ -88,7 +90,7 @@ def _prepare(config: Config) -> dict[str, Any]:
     from replyx.app import open_database
     from replyx.security.master_key import FILE_NAME, load_master_key
     from replyx.storage.creation import create_on_server
-    from replyx.storage.schema import migrate
+    from replyx.storage.schema import migrate, schema_status
 
     database = open_database(config)
     try:
@@ -97,6 +99,7 @@ def _prepare(config: Config) -> dict[str, Any]:
         load_master_key(config)
         is_new = create_on_server(database, config.database_url)
         applied = migrate(database)
+        known = schema_status(database).applied
     finally:
         database.close()
     return {
@@ -104,6 +107,7 @@ def _prepare(config: Config) -> dict[str, Any]:
         "secret_key_made": key.exists() and not had_key,
         "database_made": is_new,
         "migrations_applied": applied,
+        "migrations": len(known),
     }
 
 
@@ -139,7 +143,7 @@ def _tell(done: dict[str, Any], *, as_json: bool) -> None:
 
     tell("настройки", "settings", done["config"], done["config_written"])
     tell("главный ключ", "master key", done["data_dir"], done["secret_key_made"])
-    tell("схема базы", "schema", str(len(done["migrations_applied"])), bool(done["migrations_applied"]))
+    tell("схема базы", "schema", str(done["migrations"]), bool(done["migrations_applied"]))
     tell("администратор", "administrator", str(done["admin_email"]), done["admin_made"])
     if done["password"] is not None:
         line(f"password {done['password']}")

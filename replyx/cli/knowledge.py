@@ -47,10 +47,12 @@ def add(
     from replyx.cli.invocation import find_assistant
     from replyx.cli.output import print_json
     from replyx.cli.progress import bars
+    from replyx.cli.sharing import require_one_data_directory
 
     files, added = found_files(paths)
     is_read_here = wait or (sys.stderr.isatty() and not as_json)
     with ctx.obj.app() as services, bars(shown=is_read_here and not as_json) as shown:
+        require_one_data_directory(services)
         found = find_assistant(services, assistant)
         for path in files:
             move = shown.start(path.name) if is_read_here else None

@@ -24,6 +24,7 @@ def server(ctx: typer.Context, host: Host = None, port: Port = None) -> None:
     wait_for_upgrade(config)
     # Only now: what is loaded here takes a second.
     from replyx.app import open_app
+    from replyx.cli.sharing import wait_for_one_data_directory
     from replyx.server.serve import bind, run_server
     from replyx.tasks.notify import inherited_sockets
 
@@ -35,6 +36,7 @@ def server(ctx: typer.Context, host: Host = None, port: Port = None) -> None:
     services = open_app(config)
     roles.end_on_failed_sync(services.db)
     try:
+        wait_for_one_data_directory(services, roles.stop)
         run_server(services, roles.stop, lambda url: say_ready(f"ready {url}"), inherited or None)
     finally:
         roles.end()

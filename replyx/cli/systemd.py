@@ -28,6 +28,13 @@ OfUser = Annotated[bool, typer.Option("--user", help="For a user's own systemd, 
 #: What systemd makes of `StateDirectory=replyx`.
 _STATE_DIRECTORY = Path("/var/lib/replyx")
 
+#: The line with the data directory, and the one with the settings that systemd hands over.
+_DATA_DIR = re.compile(r'^Environment="?REPLYX_DATA_DIR=.*$', re.MULTILINE)
+_SETTINGS = "Environment=REPLYX_CONFIG=%d/replyx.toml"
+
+#: What the units cannot see, as they are written.
+_UNSEEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108
+
 #: What a user's own systemd cannot give: another user, the machine's directories, namespaces.
 _ROOTS_OWN = re.compile(
     r"^(DynamicUser|User|StateDirectory\w*|Protect\w+|Private\w+|Restrict(?!Prevent)\w+|CapabilityBoundingSet|AmbientCapabilities"
@@ -71,10 +78,13 @@ def install(
     from replyx.cli.output import hint, print_json, say
 
     config = ctx.obj.load()
+    own = _own_data_directory(config)
+    if own is not None and not user and to is None:
+        require_seen(own)
     units = units_of(config, of_user=user)
     folder = _folder_for(of_user=user) if to is None else to
     changed = _written(folder, units)
-    if (own := _own_data_directory(config)) is not None:
+    if own is not None:
         # A unit that names a directory which is not there does not start.
         own.mkdir(parents=True, exist_ok=True, mode=0o700)
     systemctl = ["systemctl", *(["--user"] if user else [])]
@@ -93,6 +103,11 @@ def install(
     if not now:
         command = " ".join([*systemctl, "enable", "--now", main])
         hint(f"Запустить: {command}", f"To start: {command}")
+    if user:
+        hint(
+            "Чтобы работали и после выхода из системы: loginctl enable-linger",
+            "So that they go on when you log out: loginctl enable-linger",
+        )
 
 
 @app.command("status")
@@ -147,10 +162,11 @@ def _alone(text: str) -> str:
 
 def _for_user(text: str, config: Config) -> str:
     """Without what only root's systemd can do, and the reasons of those lines."""
-    text = re.sub(r"^(Environment=REPLYX_DATA_DIR=).*$", rf"\g<1>{config.data_dir}", text, flags=re.MULTILINE)
+    text = _DATA_DIR.sub(lambda _: _environment("REPLYX_DATA_DIR", config.data_dir), text)
     # A user's own systemd reads what the user may read.
     text = re.sub(r"^# Where it puts them\.\n", "", text, flags=re.MULTILINE)
-    text = text.replace("=%d/replyx.toml", f"={config.path.resolve() if config.path else ''}")
+    if config.path is not None:
+        text = text.replace(_SETTINGS, _environment("REPLYX_CONFIG", config.path.resolve()))
     lines: list[str] = []
     for line in text.splitlines():
         if _ROOTS_OWN.match(line):
@@ -184,12 +200,16 @@ def _written(folder: Path, units: dict[str, str]) -> list[str]:
 
 
 def _run(command: list[str]) -> None:
+    """Raises ConfigError: systemd refuses, or none of that kind runs. The units are written by then."""
     from replyx.errors import ConfigError
 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        why = (done.stderr or done.stdout).strip().splitlines()[-1:] or [str(done.returncode)]
-        raise ConfigError(f"{' '.join(command)}: {why[0]}", f"{' '.join(command)}: {why[0]}")
+        told = (done.stderr or done.stdout).strip().splitlines()[-1:] or [str(done.returncode)]
+        why = f"{' '.join(command)}: {told[0]}"
+        raise ConfigError(
+            f"Юниты записаны, но systemd отказал. {why}", f"The units are written, but systemd refused. {why}"
+        )
 
 
 def _state(unit: str, *, of_user: bool) -> dict[str, str]:
@@ -219,8 +239,18 @@ def _settings(path: Path) -> str:
         "# systemd reads the settings as root and hands them over, so that the file can stay root's alone.\n"
         f"LoadCredential=replyx.toml:{path.resolve()}\n"
         "# Where it puts them.\n"
-        "Environment=REPLYX_CONFIG=%d/replyx.toml"
+        f"{_SETTINGS}"
     )
+
+
+def _environment(name: str, path: Path) -> str:
+    return f"Environment={_word(f'{name}={path}')}"
+
+
+def _word(text: str) -> str:
+    """One word for systemd, whatever is in it."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"'
 
 
 def _own_data_directory(config: Config) -> Path | None:
@@ -229,13 +259,26 @@ def _own_data_directory(config: Config) -> Path | None:
     return folder if "paths.data_dir" in config.origin and folder != _STATE_DIRECTORY else None
 
 
+def require_seen(folder: Path) -> None:
+    """Raises ConfigError for a data directory that does not exist for a service: people's homes, and /tmp."""
+    from replyx.errors import ConfigError
+
+    if any(folder.is_relative_to(unseen) for unseen in _UNSEEN):
+        raise ConfigError(
+            f"Служба не видит {folder}: домашние каталоги и /tmp для неё закрыты. "
+            "Возьмите другой, как /srv/replyx, или replyx systemd install --user",
+            f"A service cannot see {folder}: people's homes and /tmp are closed to it. "
+            "Take another, such as /srv/replyx, or replyx systemd install --user",
+        )
+
+
 def _given(folder: Path) -> str:
     """A data directory of one's own, which systemd does not give to the user that it makes: the start does."""
     chown = "chown --recursive --no-dereference --preserve-root --reference=%S/replyx/."
     return (
-        f"ReadWritePaths={folder}\n"
+        f"ReadWritePaths={_word(str(folder))}\n"
         "# As root (+), to the owner of the directory that systemd has made for the unit's user.\n"
-        f'ExecStartPre=+/usr/bin/env {chown} "{folder}"'
+        f"ExecStartPre=+/usr/bin/env {chown} {_word(str(folder).replace('$', '$$'))}"
     )
 
 
@@ -245,10 +288,10 @@ def _with_paths(text: str, config: Config) -> str:
     program = Path(sys.argv[0]).resolve() if sys.argv[0].endswith("replyx") else Path(sys.executable).parent / "replyx"
     text = re.sub(r"^(Environment=PATH=)[^:\n]+", rf"\g<1>{program.parent}", text, flags=re.MULTILINE)
     if (folder := _own_data_directory(config)) is not None:
-        text = re.sub(r"^(Environment=REPLYX_DATA_DIR=).*$", rf"\g<1>{folder}", text, flags=re.MULTILINE)
-        text = re.sub(r"^(StateDirectory=replyx)$", rf"\g<1>\n{_given(folder)}", text, flags=re.MULTILINE)
+        text = _DATA_DIR.sub(lambda _: _environment("REPLYX_DATA_DIR", folder), text)
+        given = _given(folder)
+        text = re.sub(r"^StateDirectory=replyx$", lambda found: f"{found[0]}\n{given}", text, flags=re.MULTILINE)
     if config.path is not None:
-        text = re.sub(
-            r"^(Environment=REPLYX_DATA_DIR=.*)$", rf"\g<1>\n{_settings(config.path)}", text, flags=re.MULTILINE
-        )
+        settings = _settings(config.path)
+        text = _DATA_DIR.sub(lambda found: f"{found[0]}\n{settings}", text)
     return text.rstrip(os.linesep)

@@ -50,6 +50,7 @@ def up(
     with hold_data_dir(config.data_dir):
         # What is loaded here takes a second; a directory in use is told before it, a port before anything is made.
         from replyx.app import open_app
+        from replyx.cli.sharing import wait_for_one_data_directory
         from replyx.server.serve import bind
         from replyx.tasks.notify import inherited_sockets
 
@@ -61,6 +62,7 @@ def up(
         services = open_app(config)
         roles.end_on_failed_sync(services.db)
         try:
+            wait_for_one_data_directory(services, roles.stop)
             administrator = ensure_administrator(services, admin_email)
             _introduce(administrator)
             _serve(services, roles, administrator, inherited or None)

@@ -23,6 +23,7 @@ def worker(ctx: typer.Context) -> None:
     wait_for_upgrade(config)
     # Only now: what is loaded here takes a second.
     from replyx.app import open_app
+    from replyx.cli.sharing import wait_for_one_data_directory
     from replyx.worker.running import run_worker
 
     roles = Roles()
@@ -30,6 +31,7 @@ def worker(ctx: typer.Context) -> None:
     services = open_app(config)
     roles.end_on_failed_sync(services.db)
     try:
+        wait_for_one_data_directory(services, roles.stop)
         roles.start("worker", lambda: run_worker(services, roles.stop))
         say_ready("ready worker")
         roles.wait()

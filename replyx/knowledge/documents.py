@@ -27,6 +27,9 @@ from replyx.types import Actor, Role
 
 logger = logging.getLogger(__name__)
 
+#: Documents whose files are looked for.
+_NEWEST = 20
+
 
 class Documents:
     """Rows and files of documents."""
@@ -183,6 +186,14 @@ class Documents:
         if not path.is_file():
             raise _no_document()
         return DocumentView.of(row), path
+
+    def missing_files(self) -> tuple[int, int]:
+        """How many of the newest documents have no file here, and how many were looked for; a virus leaves none."""
+        with self._db.connection():
+            kept = Document.error_code.is_null() | Document.error_code.not_in(("virus", "lost"))
+            newest: Any = Document.select(Document.storage_name).where(kept).order_by(Document.id.desc()).limit(_NEWEST)
+            names = [row[0] for row in newest.tuples()]
+        return sum(not self._uploads.path(name).is_file() for name in names), len(names)
 
     def _delete(self, row: Document) -> bool:
         Chunk.delete().where(Chunk.document == row.id).execute()

@@ -39,7 +39,8 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS = 20.0
 #: Claims after which a document is given up: something in it kills whoever reads it.
 ATTEMPTS = 5
-#: Seconds after which a file that no scanner could look at, or that got no vectors or no index, is tried again.
+#: Seconds after which a file that no scanner could look at, or that is out of reach, or got no vectors or no index, is
+#: tried again.
 _SCAN_AGAIN = 5.0
 #: Chunks that are inserted by one statement.
 _INSERTED = 200
@@ -53,6 +54,10 @@ class _Lost(Exception):
 
 class _NoVectors(Exception):
     """The embedder does not answer now."""
+
+
+class _NoFolder(Exception):
+    """The folder of uploads is not there: a disk or a share that is not mounted; that says nothing of the file."""
 
 
 class _NoIndex(Exception):
@@ -97,7 +102,7 @@ class Ingestion:
             if error.code == "virus":
                 self._uploads.remove(row.storage_name)
             return self._fail(row, error.code)
-        except (ScannerUnavailable, _NoVectors, _NoIndex):
+        except (ScannerUnavailable, _NoFolder, _NoVectors, _NoIndex):
             return self._wait(row)
         except _Lost:
             logger.info("a document was taken over or deleted", extra={"document_id": row.id})
@@ -115,6 +120,8 @@ class Ingestion:
 
         at()
         path, kind = self._uploads.path(row.storage_name), self._kind(row)
+        if not path.parent.is_dir():
+            raise _NoFolder
         # Again, as no scanner may have answered when it was uploaded, and scanners learn.
         if path.is_file() and self._plugins.scan(path):
             raise Unreadable("virus")

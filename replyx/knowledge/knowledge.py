@@ -147,6 +147,10 @@ class Knowledge:
         """A document and where its file is. Raises NotFound where either is gone."""
         return self._documents.file_of(actor, document_id)
 
+    def missing_files(self) -> tuple[int, int]:
+        """How many of the newest documents have no file here, and how many were looked for."""
+        return self._documents.missing_files()
+
     def delete_document(self, actor: Actor, document_id: int) -> None:
         """Delete a document, its chunks, its file and its rows of the index; it is not found from now on.
 

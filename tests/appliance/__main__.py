@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.appliance.installation import Installation
+from tests.appliance.installation import DATA_DIR, Installation
 from tests.appliance.machine import Machine, booted
 from tests.appliance.root import build_wheel, make_root
 
@@ -31,8 +31,14 @@ _SEVERAL = (
 _ONE = ("replyx.service",)
 _MANY = ("replyx-server.service", "replyx-worker@1.service", "replyx-worker@2.service", "replyx-bots.service")
 
-#: Flags of `replyx init`, and the services that it comes to; `ARGS=sqlite` tries one of them.
-_INSTALLATIONS: dict[str, tuple[Sequence[str], Sequence[str]]] = {"sqlite": ((), _ONE), "postgresql": (_SEVERAL, _MANY)}
+#: A data directory of the administrator's own, which systemd does not make.
+_OWN_FOLDER = "/srv/help desk/replyx"
+
+#: Flags of `replyx init`, the services that it comes to, and the data directory; `ARGS=sqlite` tries one of them.
+_INSTALLATIONS: dict[str, tuple[Sequence[str], Sequence[str], str]] = {
+    "sqlite": ((), _ONE, DATA_DIR),
+    "postgresql": (_SEVERAL, _MANY, _OWN_FOLDER),
+}
 
 
 class Sheet:
@@ -53,26 +59,24 @@ def main() -> int:
     sheet, root = Sheet(), make_root()
     with tempfile.TemporaryDirectory(prefix="replyx-wheel-") as folder:
         wheel = build_wheel(Path(folder))
-        for name, (flags, units) in _INSTALLATIONS.items():
+        for name, (flags, units, folder) in _INSTALLATIONS.items():
             if sys.argv[1:] and name not in sys.argv[1:]:
                 continue
-            sys.stdout.write(f"— {name}\n")
+            sys.stdout.write(f"— {name}, data in {folder}\n")
             with booted(root, wheel) as machine:
-                _try(machine, flags, units, sheet)
+                _try(Installation(machine, folder), flags, units, sheet)
     return 1 if sheet.failed else 0
 
 
-def _try(machine: Machine, flags: Sequence[str], units: Sequence[str], sheet: Sheet) -> None:
-    began = time.monotonic()
-    installed = Installation(machine)
+def _try(installed: Installation, flags: Sequence[str], units: Sequence[str], sheet: Sheet) -> None:
+    machine, began = installed.machine, time.monotonic()
     installed.install(*flags)
     installed.teach()
     answer = installed.first_answer()
     sheet.line("pip install to the first answer", f"{time.monotonic() - began:.0f} s", ok="14 days" in answer)
     again = machine.run("replyx --config /etc/replyx/replyx.toml init --yes --json && replyx systemd install --json")
     sheet.line("init and systemd install again", "nothing changed", ok=again.count('"changed": []') == 1)
-    owners = machine.run("find /var/lib/replyx/ -user root | wc -l").strip()
-    sheet.line("files that the service cannot have, after commands of root", owners, ok=owners == "0")
+    _is_in_its_folder(installed, sheet)
     for unit in (*units, *(["replyx.socket"] if units == _ONE else ["replyx-server.socket"])):
         complaints = machine.run(f"systemd-analyze verify {unit} 2>&1", check=False).strip()
         sheet.line(f"systemd-analyze verify {unit}", complaints or "clean", ok=not complaints)
@@ -92,6 +96,19 @@ def _try(machine: Machine, flags: Sequence[str], units: Sequence[str], sheet: Sh
     _upgrade(installed, units, sheet)
     checked = machine.run("replyx db check --json | grep -c '\"ok\": true'; replyx billing verify >/dev/null").strip()
     sheet.line("db check and billing verify at the end", "sound", ok=checked == "1")
+
+
+def _is_in_its_folder(installed: Installation, sheet: Sheet) -> None:
+    """What was uploaded lies where `init` was told, belongs to the units' user, and nothing lies elsewhere."""
+    run, folder = installed.machine.run, f'"{installed.data_dir}/"'
+    owners = run(f"find {folder} -user root | wc -l").strip()
+    sheet.line("files that the service cannot have, after commands of root", owners, ok=owners == "0")
+    uploads = run(f"find {folder}uploads -type f | wc -l").strip()
+    elsewhere = "0"
+    if installed.data_dir != DATA_DIR:
+        elsewhere = run(f"find {DATA_DIR}/ -type f | wc -l").strip()
+    found = f"{uploads} uploaded, {elsewhere} elsewhere"
+    sheet.line(f"files in {installed.data_dir}", found, ok=uploads == "1" and elsewhere == "0")
 
 
 def _dies(machine: Machine, unit: str, sheet: Sheet) -> None:

@@ -26,6 +26,10 @@ _ORIGIN = {"Origin": "https://shop.example"}
 #: Seconds in which an answer must come, whatever is restarted.
 _PATIENCE = 180
 
+#: Seconds of a socket's silence after which it is opened anew, as the widget does: until what was said is shown, and
+#: after that. A proxy holds a socket open to a host that is gone.
+_NO_ECHO, _NO_WORD = 10.0, 65.0
+
 
 class Customer:
     """One visitor with a dialog of its own."""
@@ -101,7 +105,11 @@ class Customer:
             socket.send(json.dumps({"type": "resume", "last_seq": self._last_seq}))
             socket.send(json.dumps(frame, ensure_ascii=False))
             while True:
-                text = socket.recv(timeout=max(0.1, deadline - time.monotonic()))
+                silence = _NO_WORD if self._asked_at else _NO_ECHO
+                try:
+                    text = socket.recv(timeout=max(0.1, min(silence, deadline - time.monotonic())))
+                except TimeoutError:
+                    return False
                 if text == "__ping__":
                     socket.send("__pong__")
                     continue

@@ -17,6 +17,9 @@ Json = dict[str, Any]
 URL = "http://127.0.0.1:8000"
 CONFIG = "/etc/replyx/replyx.toml"
 
+#: The data directory that systemd makes.
+DATA_DIR = "/var/lib/replyx"
+
 #: Customers' own script, inside.
 _SCRIPT = "/root/customers.py"
 
@@ -28,15 +31,15 @@ QUESTION = "How many days do I have to return goods?"
 class Installation:
     """What `replyx init` and `replyx systemd install` have made."""
 
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
+    def __init__(self, machine: Machine, data_dir: str = DATA_DIR) -> None:
+        self.machine, self.data_dir = machine, data_dir
         self.site_token = ""
 
     def install(self, *flags: str, start: bool = True) -> str:
         """pip, init, systemd: the three lines of the documentation; answers what `init` said."""
         machine = self.machine
         machine.run("pip install -q --no-index --no-deps /wheel/replyx-*.whl && mkdir -p /etc/replyx", seconds=300)
-        options = f"--config {CONFIG} --data-dir /var/lib/replyx"
+        options = f"--config {CONFIG} --data-dir '{self.data_dir}'"
         said = machine.run(f"replyx {options} init --yes --admin-email you@example.com {' '.join(flags)}")
         machine.run(f"printf '\\n[limits]\\nenabled = false\\n' > /tmp/limits && sed -i 's/^\\[limits\\]$//' {CONFIG}")
         machine.run(f"cat /tmp/limits >> {CONFIG}")

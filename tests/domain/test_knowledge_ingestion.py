@@ -243,3 +243,19 @@ def _until(is_so: Callable[[], bool], seconds: float) -> None:
     while not is_so():
         assert time.monotonic() < deadline, "it did not come to pass in time"
         time.sleep(0.05)
+
+
+def test_a_file_whose_folder_is_not_mounted_is_waited_for(library: Library) -> None:
+    document = library.upload("Доставка стоит 300 рублей.")
+    uploads = library.config.data_dir / "uploads"
+    elsewhere = uploads.rename(uploads.with_name("unmounted"))
+
+    waiting = library.knowledge.ingest(document.id)
+    elsewhere.rename(uploads)
+    with library.db.transaction():
+        Document.update(lease_until=0).execute()
+    view = library.knowledge.ingest(document.id)
+
+    assert waiting is not None
+    assert view is not None
+    assert (waiting.status, view.status) == ("processing", "completed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -281,8 +282,20 @@ def test_init_writes_what_is_missing_and_run_again_changes_nothing(tmp_path: Pat
     assert len(first["password"]) >= 12
     assert (again["config_written"], again["secret_key_made"], again["admin_made"]) == (False, False, False)
     assert (again["migrations_applied"], again["password"]) == ([], None)
+    assert first["migrations"] == again["migrations"] == len(first["migrations_applied"])
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert [stat.S_IMODE(path.stat().st_mode) for path in before] == [0o600, 0o600]
+
+
+def test_a_data_directory_given_to_init_stays_the_same_one_wherever_a_command_is_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Cli(tmp_path).json("--config", "own.toml", "--data-dir", "var", "init", "--yes")
+
+    written = tomllib.loads((tmp_path / "own.toml").read_text(encoding="utf-8"))
+
+    assert written["paths"]["data_dir"] == str(tmp_path / "var")
 
 
 def test_init_sets_what_it_was_given(tmp_path: Path, empty_postgres_url: str) -> None:

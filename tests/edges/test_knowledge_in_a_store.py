@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from replyx.app import open_app
 from replyx.config.settings import Config
 from replyx.knowledge.corpus import Corpus
 from replyx.knowledge.embedders import Embedder
@@ -210,3 +211,27 @@ def test_a_store_that_is_away_for_a_while_is_not_made_anew(db: Database, config:
     store.reset_if_broken(1)
 
     assert store.count() == 3
+
+
+def test_two_hosts_that_make_one_store_anew_at_once_leave_each_row_once_in_both_layers(
+    box: Box, configure: Configure, s3: S3Server
+) -> None:
+    shop = _cli(box, REPLYX_KNOWLEDGE__SECOND="e5")
+    shop.json("knowledge", "add", "1", str(box.folder / "shop.md"), "--wait")
+    shop.json("knowledge", "rebuild")
+    before = _answers(shop)
+    both = {"REPLYX_DATABASE__URL": f"sqlite:///{shop.data_dir}/replyx.db", "REPLYX_KNOWLEDGE__SECOND": "e5"}
+
+    # Each with a data directory, and so with locks, of its own.
+    hosts = [box.start("--data-dir", name, "knowledge", "rebuild", **both) for name in ("north", "south")]
+    ends = [host.wait() for host in hosts]
+    app = open_app(configure(**_settings(s3), **both))
+    app.knowledge.compact()
+    stored, chunks = app.knowledge.place.connect(), app.knowledge.stats()["chunks"]
+    counts = [stored.open_table(name).count_rows() for name in stored.list_tables().tables]
+    app.close()
+
+    assert [end.code for end in ends] == [0, 0], [end.err for end in ends]
+    assert chunks > 0
+    assert counts == [chunks, chunks]
+    assert _answers(shop) == before

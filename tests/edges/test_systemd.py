@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from replyx.cli.systemd import require_seen
+from replyx.errors import ConfigError
 from tests.support.processes import Box
 from tests.support.programs import find_program, wait_until
 
@@ -146,6 +148,30 @@ def test_units_of_a_user_ask_for_nothing_that_only_root_can_give(box: Box) -> No
     assert "WantedBy=default.target" in text
     assert f"REPLYX_DATA_DIR={box.data_dir}" in text
     assert not any(word in text for word in ("DynamicUser", "StateDirectory", "Protect", "SystemCall", "User="))
+
+
+@pytest.mark.parametrize("scope", [[], ["--user"]], ids=["root", "user"])
+def test_a_folder_with_signs_that_systemd_gives_a_meaning_to_stays_one_folder(box: Box, scope: list[str]) -> None:
+    own = box.folder / 'help "desk" 100%h $HOME'
+    done = box.run("--data-dir", str(own), "systemd", "install", "--to", "units", *scope)
+
+    assert done.code == 0, done.err
+    text = (box.folder / "units" / "replyx.service").read_text(encoding="utf-8")
+    escaped = str(own).replace('"', '\\"').replace("%", "%%")
+    assert f'Environment="REPLYX_DATA_DIR={escaped}"' in text.splitlines()
+    assert (f'ReadWritePaths="{escaped}"' in text.splitlines()) is not bool(scope)
+    verify = [find_program("systemd-analyze"), "verify", *map(str, (box.folder / "units").iterdir())]
+    told = subprocess.run(verify, capture_output=True, text=True, check=False)
+    assert (told.stdout + told.stderr).strip() == ""
+
+
+@pytest.mark.parametrize("folder", ["/home/anna/replyx", "/root/replyx", "/tmp/replyx"])
+def test_a_data_directory_that_a_service_cannot_see_is_refused(folder: str) -> None:
+    with pytest.raises(ConfigError, match=r"such as /srv/replyx") as told:
+        require_seen(Path(folder))
+
+    assert folder in told.value.message_ru
+    require_seen(Path("/srv/replyx"))
 
 
 def test_status_without_a_running_systemd_says_so(box: Box) -> None:
