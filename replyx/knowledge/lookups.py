@@ -45,18 +45,18 @@ class Lookups:
         where = f"assistant_id = {int(assistant_id)}"
         by_words = self.worded(question.stems, where, limit, (*COLUMNS, "vector")) if question.stems else None
         vector = question.vector
-        found: dict[int, Item] = {}
         # Without a vector there is nothing near.
-        if vector.any():
-            near = self.near(vector, where, limit, COLUMNS).result()
-            for item, text, packed, digest, distance in columns(near, *COLUMNS, "_distance"):
-                found[item] = Item(item, sentences_of(text), None, 1 - distance, packed, None, digest)
+        by_vector = self.near(vector, where, limit, COLUMNS) if vector.any() else None
+        found: dict[int, Item] = {}
+        # Words were asked for first: what they found is made ready while the vectors are compared.
         if by_words is not None:
             rows = by_words.result()
             matrix = vectors_of(rows)
             for row, (item, text, packed, digest) in enumerate(columns(rows, *COLUMNS)):
-                if item not in found:
-                    found[item] = Item(item, sentences_of(text), matrix[row], None, packed, None, digest)
+                found[item] = Item(item, sentences_of(text), matrix[row], None, packed, None, digest)
+        if by_vector is not None:
+            for item, text, packed, digest, distance in columns(by_vector.result(), *COLUMNS, "_distance"):
+                found[item] = Item(item, sentences_of(text), None, 1 - distance, packed, None, digest)
         return list(found.values())
 
     def pairs(self, assistant_id: int, question: Question, limit: int) -> list[tuple[int, float]]:
