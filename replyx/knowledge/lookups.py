@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Clusters that a query looks into, of about one for every 400 rows: it finds the nearest ten of 100,000 rows.
-_PROBES = 16
+#: Clusters that a query looks into, of about one for every 400 rows. Sentences lie further from their like than made-up
+#: vectors do: of the ten nearest of 23,700, 16 of 250 clusters hold 0.87, 32 hold 0.93, 48 hold 0.96.
+PROBES = 48
 
 
 class Lookups:
@@ -69,7 +70,7 @@ class Lookups:
 
     def near(self, vector: NDArray[np.float32], where: str, limit: int, columns: Sequence[str]) -> Future[Any]:
         """The `limit` rows with the nearest vectors, with `_distance`."""
-        query = self._table.query().nearest_to(vector).column("vector").distance_type("dot").nprobes(_PROBES)
+        query = self._table.query().nearest_to(vector).column("vector").distance_type("dot").nprobes(PROBES)
         return _begin(query.where(where).limit(limit).select([*columns, "_distance"]).to_arrow())
 
     def worded(self, stems: Sequence[str], where: str, limit: int, columns: Sequence[str]) -> Future[Any]:
