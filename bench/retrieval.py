@@ -20,6 +20,7 @@ from replyx.knowledge.embedders import Embedder, EmbedderSpec, make_embedder
 from replyx.knowledge.index import IN_MEMORY, Large, Searchable, Small
 from replyx.knowledge.lance_table import Row as Stored
 from replyx.knowledge.layers import Layer
+from replyx.knowledge.lookups import PROBES
 from replyx.knowledge.meaning import pack
 from replyx.knowledge.places import Place
 from replyx.knowledge.ranking import Item, Lexicon, Question
@@ -121,7 +122,7 @@ def _beside(known: Searchable, embedder: Embedder, table: Any, questions: list[s
 
 
 def _by_vector(table: Any, vector: Any) -> Any:
-    query = table.search(vector, vector_column_name="vector").distance_type("dot").nprobes(16)
+    query = table.search(vector, vector_column_name="vector").distance_type("dot").nprobes(PROBES)
     return query.where(f"assistant_id = {_ASSISTANT}").limit(24).select(["item_id", "_distance"]).to_arrow()
 
 
@@ -131,7 +132,11 @@ def _by_words(table: Any, text: str) -> Any:
 
 
 def _recall(store: VectorStore, stored: list[Stored]) -> float:
-    """How many of the ten nearest are among the candidates, for questions near to some passage."""
+    """How many of the ten nearest are among the candidates, for questions near to some passage.
+
+    Made-up vectors lie in tight clusters, so this sees a broken index, not one cluster too few: `lookups.PROBES` was
+    chosen on sentences.
+    """
     random = np.random.default_rng(8)
     matrix = np.stack([row.vector for row in stored])
     found = []

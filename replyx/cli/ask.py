@@ -141,12 +141,18 @@ def _show(message: MessageView, price: int, stream: _Stream, *, as_json: bool) -
         return
     stream.finish(message.text)
     if message.sources:
-        columns = choose("документ,страница,раздел,балл", "document,page,section,score")
+        columns = choose("№,документ,страница,раздел,балл", "no.,document,page,section,score")
         print_table(
             columns.split(","),
             [
-                (s["filename"] or f"Q&A {s.get('qa_id')}", s["page"], shortened(s["heading"], 60), s["score"])
-                for s in message.sources
+                (
+                    number,
+                    s["filename"] or f"Q&A {s.get('qa_id')}",
+                    s["page"],
+                    shortened(s["heading"], 60),
+                    f"{s['score']:.3f}",
+                )
+                for number, s in enumerate(message.sources, 1)
             ],
         )
     line(choose(f"движок {message.engine} · {roubles(price)} ₽", f"engine {message.engine} · {roubles(price)} RUB"))

@@ -1,9 +1,9 @@
-"""`replyx eval`: golden questions against an assistant, with a table of failures and a comparison with the last run."""
+"""`replyx eval`: golden questions against an assistant, a table of failures, a comparison with the last time."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,7 +11,7 @@ from replyx.cli.commands import single
 from replyx.cli.flags import AsJson, WhichAssistant
 
 if TYPE_CHECKING:
-    from replyx.dialogs.evaluation import Golden, Report
+    from replyx.dialogs.evaluation import Before, Golden, Report
 
 app = single()
 
@@ -41,13 +41,13 @@ def evaluate(
 ) -> None:
     """Put golden questions to an assistant: what it finds, refuses and answers.
 
-    Exit code 1 where fewer than --least are right, or one that was right in the last run is not any more.
+    Exit code 1 where fewer than --least are right, or one that was right the last time is not any more.
     """
     from replyx.cli.exits import ExitCode
     from replyx.cli.invocation import find_assistant
     from replyx.cli.output import print_json
     from replyx.cli.progress import bars
-    from replyx.dialogs.evaluation import load_run, read_csv, save_run, worse_than
+    from replyx.dialogs.evaluation import Before, read_csv
     from replyx.errors import NotFound
 
     with ctx.obj.app() as services, bars(shown=not as_json) as shown:
@@ -65,9 +65,9 @@ def evaluate(
         services.knowledge.refine(found.id, shown.count("e5"))
         report = services.evaluation.run(found, questions, with_answers=answers, progress=shown.count(found.name))
         last_run = services.config.data_dir / "eval" / f"{found.id}.json"
-        before = load_run(last_run)
-        save_run(last_run, report)
-    worse = worse_than(before, report) if before else []
+        before = Before.load(last_run)
+        before.with_run(report).save(last_run)
+    worse = before.worse(report)
     if as_json:
         print_json({**report.as_json(), "worse": worse})
     else:
@@ -76,7 +76,7 @@ def evaluate(
         raise typer.Exit(ExitCode.EXIT_FAILED)
 
 
-def _show(report: Report, before: dict[str, Any] | None, worse: list[str]) -> None:
+def _show(report: Report, before: Before, worse: list[str]) -> None:
     from replyx.cli.language import choose
     from replyx.cli.output import print_table, say, shortened
 
@@ -88,10 +88,10 @@ def _show(report: Report, before: dict[str, Any] | None, worse: list[str]) -> No
     rows = []
     for name, sentence in names.items():
         right, of = report.share(name)
-        old = (before or {}).get(name) or {}
-        last = f"{old['right']}/{old['of']}" if old.get("of") else ""
+        was_right, was_of = before.share(name, report)
+        last = f"{was_right}/{was_of}" if was_of else ""
         rows.append((sentence, f"{right}/{of}", f"{100 * right / of:.1f} %" if of else "", last))
-    print_table(choose("что,верно,доля,прошлый раз", "what,right,share,last run").split(","), rows)
+    print_table(choose("что,верно,доля,прошлый раз", "what,right,share,last time").split(","), rows)
     failures = [one for one in report.checked if not one.is_right]
     if failures:
         print_table(

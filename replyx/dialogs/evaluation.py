@@ -207,19 +207,25 @@ def read_csv(path: Path) -> list[Golden]:
         delimiter = max(",;\t", key=head.count)
         rows = csv.DictReader(file, delimiter=delimiter)
         if "question" not in (rows.fieldnames or ()):
-            raise ValidationFailed.of("question", "В файле нет столбца question", "The file has no column 'question'")
-        return [_golden(row, number) for number, row in enumerate(rows, 2) if (row["question"] or "").strip()]
+            raise ValidationFailed.of(
+                path.name,
+                "нет столбца question. Первая строка называет столбцы: question,document,pages,answer,answerable",
+                "no column 'question'. The first line names the columns: question,document,pages,answer,answerable",
+            )
+        return [
+            _golden(row, path.name, number) for number, row in enumerate(rows, 2) if (row["question"] or "").strip()
+        ]
 
 
-def _golden(row: dict[str, str | None], number: int) -> Golden:
+def _golden(row: dict[str, str | None], name: str, number: int) -> Golden:
     cells = {name: (value or "").strip() for name, value in row.items() if name}
     answerable = cells.get("answerable", "").lower() or "yes"
     pages = cells.get("pages", "").replace(",", " ").split()
     if answerable not in _YES | _NO or not all(page.isdigit() for page in pages):
         raise ValidationFailed.of(
-            f"line {number}",
-            f"Строка {number}: pages — числа, answerable — yes или no",
-            f"Line {number}: pages are numbers, answerable is yes or no",
+            f"{name}:{number}",
+            "pages — номера страниц, answerable — yes или no",
+            "pages are page numbers, answerable is yes or no",
         )
     return Golden(
         cells["question"],
@@ -231,25 +237,45 @@ def _golden(row: dict[str, str | None], number: int) -> Golden:
     )
 
 
-def worse_than(before: Json, now: Report) -> list[str]:
-    """Questions that were right in the run that `before` tells of, and are not now."""
-    right = {row["question"] for row in before.get("results", ()) if not row["failed"]}
-    return [one.question for one in now.checked if not one.is_right and one.question in right]
+class Before:
+    """What became of each question when it was put last, since runs may have different ones."""
 
+    def __init__(self, results: Iterable[Json] = ()) -> None:
+        self._results = {str(row["question"]): row for row in results}
 
-def load_run(path: Path) -> Json | None:
-    """The last run; None where there is none that can be read."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
+    def share(self, name: str, now: Report) -> tuple[int, int]:
+        """As `Report.share`, of the questions of `now` alone."""
+        rows = (self._results.get(question, {}) for question in {one.question for one in now.checked})
+        found = [value for row in rows if (value := row.get(name)) is not None]
+        return sum(found), len(found)
 
+    def worse(self, now: Report) -> list[str]:
+        """Questions that were right and are not now."""
+        return [
+            one.question
+            for one in now.checked
+            if not one.is_right and (row := self._results.get(one.question)) and not row.get("failed")
+        ]
 
-def save_run(path: Path, report: Report) -> None:
-    """Keep a run for the next to be compared with."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report.as_json(), ensure_ascii=False, indent=1), encoding="utf-8")
+    def with_run(self, now: Report) -> Before:
+        """What the next run is to be compared with: new results in place of the old ones of the same questions."""
+        return Before((*self._results.values(), *(one.as_json() for one in now.checked)))
+
+    def save(self, path: Path) -> None:
+        """Keep it; whoever reads meanwhile sees the one or the other."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole = path.with_suffix(".new")
+        text = json.dumps({"results": list(self._results.values())}, ensure_ascii=False, indent=1)
+        whole.write_text(text, encoding="utf-8")
+        whole.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Before:
+        """What was kept; nothing where that cannot be read."""
+        try:
+            return cls(json.loads(path.read_text(encoding="utf-8"))["results"])
+        except (OSError, ValueError, TypeError, KeyError):
+            return cls()
 
 
 def _is_found(golden: Golden, passages: Iterable[Passage]) -> bool | None:

@@ -110,8 +110,8 @@ class Gaps:
         text = answer or (draft.reply if draft is not None else None)
         if not text:
             raise NotFound(
-                "Оператор на это ещё не отвечал. Напишите ответ: --answer",
-                "No operator has answered this yet. Write an answer: --answer",
+                "Оператор на это ещё не отвечал. Дайте ответ сами: answer (в командной строке --answer)",
+                "No operator has answered this yet. Give one: answer (on the command line --answer)",
             )
         question = draft.question if draft is not None and not answer else gap.question
         return self._knowledge.add_qa(actor, assistant.id, question, text, ("gap",))

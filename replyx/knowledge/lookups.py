@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Clusters that a query looks into, of about one for every 400 rows: it finds the nearest ten of 100,000 rows.
-_PROBES = 16
+#: Clusters that a query looks into, of about one for every 400 rows. Sentences lie further from their like than made-up
+#: vectors do: of the ten nearest of 23,700, 16 of 250 clusters hold 0.87, 32 hold 0.93, 48 hold 0.96.
+PROBES = 48
 
 
 class Lookups:
@@ -45,18 +46,18 @@ class Lookups:
         where = f"assistant_id = {int(assistant_id)}"
         by_words = self.worded(question.stems, where, limit, (*COLUMNS, "vector")) if question.stems else None
         vector = question.vector
-        found: dict[int, Item] = {}
         # Without a vector there is nothing near.
-        if vector.any():
-            near = self.near(vector, where, limit, COLUMNS).result()
-            for item, text, packed, digest, distance in columns(near, *COLUMNS, "_distance"):
-                found[item] = Item(item, sentences_of(text), None, 1 - distance, packed, None, digest)
+        by_vector = self.near(vector, where, limit, COLUMNS) if vector.any() else None
+        found: dict[int, Item] = {}
+        # Words were asked for first: what they found is made ready while the vectors are compared.
         if by_words is not None:
             rows = by_words.result()
             matrix = vectors_of(rows)
             for row, (item, text, packed, digest) in enumerate(columns(rows, *COLUMNS)):
-                if item not in found:
-                    found[item] = Item(item, sentences_of(text), matrix[row], None, packed, None, digest)
+                found[item] = Item(item, sentences_of(text), matrix[row], None, packed, None, digest)
+        if by_vector is not None:
+            for item, text, packed, digest, distance in columns(by_vector.result(), *COLUMNS, "_distance"):
+                found[item] = Item(item, sentences_of(text), None, 1 - distance, packed, None, digest)
         return list(found.values())
 
     def pairs(self, assistant_id: int, question: Question, limit: int) -> list[tuple[int, float]]:
@@ -69,7 +70,7 @@ class Lookups:
 
     def near(self, vector: NDArray[np.float32], where: str, limit: int, columns: Sequence[str]) -> Future[Any]:
         """The `limit` rows with the nearest vectors, with `_distance`."""
-        query = self._table.query().nearest_to(vector).column("vector").distance_type("dot").nprobes(_PROBES)
+        query = self._table.query().nearest_to(vector).column("vector").distance_type("dot").nprobes(PROBES)
         return _begin(query.where(where).limit(limit).select([*columns, "_distance"]).to_arrow())
 
     def worded(self, stems: Sequence[str], where: str, limit: int, columns: Sequence[str]) -> Future[Any]:

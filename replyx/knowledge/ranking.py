@@ -47,6 +47,8 @@ _SURE, _AHEAD = 1.3, 0.5
 #: Words by which a passage's script is told, and their first letters; stems have no other Cyrillic ones.
 _TELLING = 60
 _CYRILLIC, _LATIN = "абвгдежзийклмнопрстуфхцчшщъыьэюя", "abcdefghijklmnopqrstuvwxyz"
+#: All other bytes of cp1251, which has one for each letter of both.
+_NOT_CYRILLIC, _NOT_LATIN = (bytes(set(range(256)) - set(one.encode("cp1251"))) for one in (_CYRILLIC, _LATIN))
 #: Passages that share this part of their stems say the same.
 _SAME = 0.9
 
@@ -327,7 +329,8 @@ def _together(sentences: Sequence[Sequence[str]], weights: Mapping[str, float]) 
     met = [weights.keys() & sentence for sentence in map(set, sentences)]
     if len(met) < 2:
         return sum(weights[stem] for stem in met[0]) if met else 0.0
-    return max(sum(weights[stem] for stem in one | two) for one, two in pairwise(met))
+    # Most sentences have none of them.
+    return max((sum([weights[stem] for stem in one | two]) for one, two in pairwise(met) if one or two), default=0.0)
 
 
 def _distinct(found: Sequence[tuple[Item, float]], limit: int) -> list[tuple[Item, float]]:
@@ -346,4 +349,8 @@ def _distinct(found: Sequence[tuple[Item, float]], limit: int) -> list[tuple[Ite
 def _is_cyrillic(sentences: Sequence[Sequence[str]]) -> bool:
     """Whether most of the words are Cyrillic, by the first of them."""
     first = "".join([stem[0] for stem in islice(chain.from_iterable(sentences), _TELLING)])
-    return sum(map(_CYRILLIC.__contains__, first)) > sum(map(_LATIN.__contains__, first))
+    # Where all begin with ASCII none is Cyrillic; else letters are counted as bytes, at C's speed.
+    if first.isascii():
+        return False
+    letters = first.encode("cp1251", "ignore")
+    return len(letters.translate(None, _NOT_CYRILLIC)) > len(letters.translate(None, _NOT_LATIN))

@@ -9,7 +9,7 @@ import dramatiq
 from dramatiq.errors import DramatiqError
 
 from replyx.config.settings import Config
-from replyx.tasks.names import ANSWERS, KNOWLEDGE, queue_of
+from replyx.tasks.names import QUEUES, queue_of
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class Wakeable(Protocol):
 
 
 def make_broker(config: Config) -> dramatiq.Broker:
-    """The broker that the configuration asks for, with both queues; nothing is connected yet.
+    """The broker that the configuration asks for, with all queues; nothing is connected yet.
 
     It has no middleware: what is repeated, and how often, is written in rows, and no exception is ever thrown into a
     thread that may be inside a model's C code.
@@ -45,7 +45,7 @@ def make_broker(config: Config) -> dramatiq.Broker:
         from replyx.tasks.redis_broker import SharedBroker
 
         broker = SharedBroker(config.redis.url)
-    for queue in (ANSWERS, KNOWLEDGE):
+    for queue in QUEUES:
         broker.declare_queue(queue)
     return broker
 

@@ -99,7 +99,7 @@ def test_people_get_the_answer_its_sources_and_its_price(shop: Box) -> None:
 
     assert done.code == 0, done.err
     assert done.out.count("nine in the morning") == 1, "the answer is shown once"
-    assert re.search(r"handbook\.md +– +Opening hours +[01]\.\d+", done.out)
+    assert re.search(r"1 +handbook\.md +– +Opening hours +[01]\.\d+", done.out)
     assert done.out.splitlines()[-1] == "engine extractive · 5.00 RUB"
 
 

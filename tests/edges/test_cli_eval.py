@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from replyx.dialogs.evaluation import Golden, load_run, read_csv
+from replyx.dialogs.evaluation import Before, Checked, Golden, Report, read_csv
 from replyx.errors import ValidationFailed
 from tests.support.cli import Cli
 
@@ -62,9 +62,9 @@ def test_pairs_answer_for_themselves_and_nothing_to_ask_is_an_error(cli: Cli) ->
 @pytest.mark.parametrize(
     ("text", "field"),
     [
-        ("вопрос,ответ\nКто?,Я\n", "question"),
-        ("question,pages\nКто?,первая\n", "line 2"),
-        ("question,answerable\nA?,может быть\n", "line 2"),
+        ("вопрос,ответ\nКто?,Я\n", "bad.csv"),
+        ("question,pages\nКто?,первая\n", "bad.csv:2"),
+        ("question,answerable\nA?,может быть\n", "bad.csv:2"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_where(tmp_path: Path, text: str, field: str) -> None:
@@ -84,8 +84,28 @@ def test_a_file_may_come_from_a_spreadsheet(tmp_path: Path) -> None:
     assert read_csv(file) == [Golden("Что; где?", pages=(3, 4), is_answerable=False)]
 
 
-def test_a_run_that_cannot_be_read_is_none(tmp_path: Path) -> None:
-    (tmp_path / "last.json").write_text("[", encoding="utf-8")
+@pytest.mark.parametrize("text", ["[", "[]", "{}", '{"results": 1}', '{"results": [1]}', '{"results": [{}]}'])
+def test_what_was_kept_and_cannot_be_read_compares_with_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / "last.json").write_text(text, encoding="utf-8")
 
-    assert load_run(tmp_path / "last.json") is None
-    assert load_run(tmp_path / "none.json") is None
+    for name in ("last.json", "none.json"):
+        assert Before.load(tmp_path / name).worse(_report(("A?", False))) == []
+
+
+def test_each_question_is_compared_with_the_time_it_was_put_last(tmp_path: Path) -> None:
+    file = tmp_path / "last.json"
+    Before().with_run(_report(("A?", True), ("B?", False))).save(file)
+    # Another file of golden questions, or the Q&A pairs, in between.
+    Before.load(file).with_run(_report(("C?", True), ("D?", True), ("E?", True))).save(file)
+
+    before, now = Before.load(file), _report(("A?", False), ("B?", False))
+
+    assert before.worse(now) == ["A?"]
+    assert before.share("gate", now) == (1, 2)
+    assert before.share("answer", now) == (0, 0)
+    # What got worse is told once, as what is right is told by the share.
+    assert before.with_run(now).worse(now) == []
+
+
+def _report(*results: tuple[str, bool]) -> Report:
+    return Report(tuple(Checked(question, 0.5, gate) for question, gate in results))

@@ -22,7 +22,7 @@ from replyx.events.bus import Bus
 from replyx.events.memory import MemoryBus
 from replyx.events.redis_bus import RedisBus
 from replyx.tasks.broker import DramatiqQueue, make_broker
-from replyx.tasks.names import ANSWER_GENERATE, ANSWERS, DOCUMENT_INGEST, KNOWLEDGE
+from replyx.tasks.names import ANSWER_GENERATE, ANSWERS, DOCUMENT_INGEST, KNOWLEDGE, SITE_SYNC
 from replyx.worker.actors.declaring import declare_actor
 from replyx.worker.threads import TaskThreads
 from tests.conftest import Configure
@@ -147,6 +147,13 @@ def test_a_task_of_a_wrong_form_is_logged_and_stops_nothing(
     # The other thread may still be at one of the bad ones.
     wait_until(lambda: len([r for r in caplog.records if r.exc_info]) == 2, 2, "not both were told")
     assert [r.getMessage() for r in caplog.records if r.exc_info] == ["a task failed"] * 2
+
+
+@pytest.mark.parametrize("task", [ANSWER_GENERATE, DOCUMENT_INGEST, SITE_SYNC])
+def test_whoever_is_no_worker_sends_every_task(config: Config, caplog: pytest.LogCaptureFixture, task: str) -> None:
+    DramatiqQueue(make_broker(config)).send(task, 1)
+
+    assert not caplog.records
 
 
 def test_an_unknown_task_is_logged_and_not_raised(config: Config, caplog: pytest.LogCaptureFixture) -> None:
