@@ -115,7 +115,7 @@ def _open_host(machine: Machine, name: str, address: str) -> None:
     )
     for number, role in enumerate(_ROLES):
         unit = f"replyx-{name}-{number}"
-        where = f"-p NetworkNamespacePath=/run/netns/{name} -p Restart=always -p RestartSec=2 --setenv=PATH=$PATH"
+        where = f"-p NetworkNamespacePath=/run/netns/{name} -p Restart=always -p RestartSec=1 --setenv=PATH=$PATH"
         machine.run(f"systemd-run -q --unit={unit} {where} replyx --config {CONFIG} {role}")
 
 

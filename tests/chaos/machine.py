@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -31,6 +32,9 @@ DatabaseKind = Literal["postgres", "sqlite"]
 
 #: `processes`: server, two workers and the bot manager; `up`: everything in one process, without Redis.
 Layout = Literal["processes", "up"]
+
+#: `Backlog` of `deploy/systemd/replyx-server.socket`.
+_BACKLOG = 4096
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,8 @@ class Machine:
         folder.mkdir(parents=True, exist_ok=True)
         self._stack = ExitStack()
         self.supervisor = Supervisor(history, folder, plan.restart_seconds)
-        self.url = f"http://127.0.0.1:{free_port()}"
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self.cluster: Cluster | None = None
         self.redis: EmptyRedis | None = None
         self.proxies: dict[str, FaultProxy] = {}
@@ -119,7 +124,9 @@ class Machine:
             wrapper = self.plan.wrappers.get(name, self.plan.wrappers.get("*", ()))
             environment = self.box.environment | self.plan.environments.get(name, {})
             command = [*wrapper, sys.executable, "-m", "replyx", role]
-            self.supervisor.add(Unit(name, command, environment, self.folder))
+            # Whoever serves finds the address open, as under systemd: who calls while it starts waits.
+            listening = self._socket if role in ("server", "up") else None
+            self.supervisor.add(Unit(name, command, environment, self.folder, listening=listening))
         self.wait_until_ready(60)
 
     def stop_product(self) -> dict[str, float]:
@@ -236,5 +243,6 @@ class Machine:
 
     def _tear_down(self) -> None:
         self.supervisor.stop(seconds=15)
+        self._socket.close()
         self.box.close()
         self._stack.close()

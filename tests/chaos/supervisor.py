@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import queue
 import signal
+import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +23,14 @@ RESTART_SECONDS = 1.0
 
 #: Seconds between two looks at the processes.
 _LOOK_SECONDS = 0.02
+
+
+#: Hands a socket over as systemd does, as descriptor 3, and becomes the program of its further arguments.
+_HANDING_OVER = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.set_inheritable(3, True);"
+    "os.environ |= {'LISTEN_FDS': '1', 'LISTEN_PID': str(os.getpid())};"
+    "os.execvp(sys.argv[2], sys.argv[2:])"
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,8 @@ class Unit:
     user: str | None = None
     #: Whether the unit works, asked from outside; None: a process that runs counts as working.
     works: Callable[[], bool] | None = None
+    #: A listening socket that outlives its processes, like that of `replyx-server.socket`.
+    listening: socket.socket | None = None
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
     started_at: float = 0.0
@@ -55,6 +67,13 @@ class Unit:
     #: Held down on purpose: it is not started again before `release`.
     is_held: bool = False
     log: Path = field(default_factory=Path)
+
+    def argv(self) -> list[str]:
+        """What is started, so that it gets the socket and ends when the supervisor's process does."""
+        command = list(self.command)
+        if self.listening is not None:
+            command = [sys.executable, "-ISc", _HANDING_OVER, str(self.listening.fileno()), *command]
+        return dying_with_us(command, self.death_signal, self.user)
 
     @property
     def pid(self) -> int | None:
@@ -180,12 +199,13 @@ class Supervisor:
     def _start(self, unit: Unit) -> None:
         with unit.log.open("ab") as output:
             unit.process = subprocess.Popen(
-                dying_with_us(unit.command, unit.death_signal, unit.user),
+                unit.argv(),
                 cwd=unit.folder,
                 env=unit.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                pass_fds=[unit.listening.fileno()] if unit.listening else [],
                 start_new_session=True,
             )
         unit.starts += 1

@@ -7,8 +7,10 @@ import pytest
 from replyx.dialogs.access import access_dialog
 from replyx.dialogs.drafting import Draft
 from replyx.dialogs.handoff import mentions_keyword
+from replyx.dialogs.texts import say
 from replyx.storage.dialogs import Reply
-from replyx.types import SYSTEM, Channel, Contact, EngineName, HandoffReason, Outcome, Sender
+from replyx.types import SYSTEM, Channel, Contact, EngineName, Handoff, HandoffReason, Outcome, Sender
+from tests.support.chats import open_chat
 from tests.support.desk import Desk
 
 
@@ -92,3 +94,18 @@ def test_taking_one_dialog_over_leaves_the_answers_of_others_alone(desk: Desk) -
     draft = Draft("Ответ.", Outcome.ANSWERED, EngineName.REMOTE, is_paid=True)
     message, _ = desk.app.answering._commit(claims[1], draft, claims[1].upto_seq, may_restart=False)
     assert message is not None
+
+
+def test_a_chat_of_telegram_is_told_who_answers(desk: Desk) -> None:
+    """It shows messages and no states: each change is said in the customer's language, once."""
+    chat = open_chat(desk, locale="en")
+    assert chat.say("I want to talk to a human") is None
+    view = desk.app.dialogs.get(desk.owner, chat.dialog_id)
+    assert (view.handoff_status, view.handoff_reason) == (Handoff.REQUESTED, HandoffReason.BUTTON)
+
+    desk.app.handoffs.request(desk.owner, chat.dialog_id, HandoffReason.API)
+    desk.app.handoffs.take(desk.owner, chat.dialog_id)
+    desk.app.handoffs.release(desk.owner, chat.dialog_id)
+    desk.app.handoffs.release(desk.owner, chat.dialog_id)
+
+    assert desk.said(chat.dialog_id, Sender.ASSISTANT) == [say("called", "en"), say("left", "en")]

@@ -56,3 +56,14 @@ def test_of_two_administrators_who_send_each_other_away_one_stays(build: Build, 
     with pytest.raises(Conflict, match="This is the last administrator"):
         send_away[way](stays)
     assert _able(app) == 1
+
+
+def test_the_command_line_may_delete_the_last_one(build: Build) -> None:
+    app = build().app
+    last = app.registration.register("only@example.com", _PASSWORD, is_admin=True)
+    with pytest.raises(Conflict):
+        app.accounts.delete_user(last.id)
+
+    app.accounts.delete_user(last.id, may_be_last=True)
+
+    assert _able(app) == 0

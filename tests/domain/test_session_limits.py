@@ -131,3 +131,17 @@ def test_what_was_logged_out_is_remembered_until_its_session_would_have_ended(
 
     with pytest.raises(NotAuthenticated, match="Logged out"):
         accounts.authenticate(second)
+
+
+def test_in_the_last_second_of_a_session_its_token_works_and_gets_no_successor(
+    accounts: Accounts, log_in: LogIn, clock: MovableClock
+) -> None:
+    token = log_in()
+    for _ in range(48):
+        clock.advance(59 * 60)
+        token = accounts.refresh(token)[0]
+    clock.advance(48 * 60 - 0.5)
+
+    accounts.authenticate(token)
+    with pytest.raises(TokenExpired):
+        accounts.refresh(token)

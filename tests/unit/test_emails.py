@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from replyx.accounts.emails import account_email
+from replyx.accounts.emails import account_email, require_plain
 from replyx.errors import ValidationFailed
 
 
@@ -25,3 +25,18 @@ def test_what_is_no_address_is_refused(text: object) -> None:
     with pytest.raises(ValidationFailed) as refused:
         account_email(text)
     assert refused.value.details == {"field": "email", "issue": "Неверный формат email"}
+
+
+@pytest.mark.parametrize("email", ["anna@example.com", "o'brien+shop@пример.рф"])
+def test_a_letter_may_go_to_a_plain_address(email: str) -> None:
+    require_plain(email)
+
+
+@pytest.mark.parametrize(
+    "email",
+    ["a<me@b.c>", "a@b.c,me@d.e", "a@b.c;me@d.e", "(me)a@b.c", '"a"@b.c', "a:me@b.c", "a\\@b.c", "a@[b.c]"],
+)
+def test_no_letter_goes_to_what_can_be_read_as_another_address(email: str) -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        require_plain(email, "support_email")
+    assert refused.value.details["field"] == "support_email"

@@ -34,7 +34,7 @@ def index_broken(asked: Asked) -> Finding:
             made.strike("index")
             _delete(folder) if number % 2 else _overwrite(folder, dice)
             made.recover()
-        wait_until(lambda: not _unread(made), STUCK, "documents are not read")
+        _wait_until_read(made)
         made.machine.cli("knowledge", "rebuild")
     waits = [end - since for since, end in answered(made.story)]
     made.finding.expect("wait for an answer, p95", round(spread(waits)[0], 1), 10)
@@ -55,12 +55,23 @@ def _teach(made: Trial, documents: int) -> None:
                 headers={"Authorization": f"Bearer {anna.token}"},
             )
             answer.raise_for_status()
-    wait_until(lambda: not _unread(made), STUCK, "documents are not read")
+    _wait_until_read(made)
 
 
-def _unread(made: Trial) -> int:
-    rows = query(made.machine.database_url, "SELECT COUNT(*) AS n FROM documents WHERE status = 'processing'")
-    return int(rows[0]["n"])
+def _wait_until_read(made: Trial) -> None:
+    """Wait for the documents that are there now: the load goes on to hand in others."""
+    unread = _unread(made)
+
+    def is_none_left() -> bool:
+        unread.intersection_update(_unread(made))
+        return not unread
+
+    wait_until(is_none_left, STUCK, "documents are not read")
+
+
+def _unread(made: Trial) -> set[int]:
+    rows = query(made.machine.database_url, "SELECT id FROM documents WHERE status = 'processing'")
+    return {row["id"] for row in rows}
 
 
 def _delete(folder: Path) -> None:

@@ -52,13 +52,29 @@ class Trial:
         before = self.load.pending
         self.machine.wait_until_ready(STUCK)
         wait_until(lambda: not before & self.load.pending, STUCK, "messages do not arrive")
-        newest = query(self.machine.database_url, "SELECT COALESCE(MAX(id), 0) AS n FROM replies")[0]["n"]
-        owed = f"SELECT COUNT(*) AS n FROM replies WHERE state IN ('pending', 'working') AND id <= {newest}"
-        wait_until(lambda: query(self.machine.database_url, owed)[0]["n"] == 0, STUCK, "answers are still owed")
+        self._wait_for_answers()
         letter = query(self.machine.database_url, "SELECT COALESCE(MAX(id), 0) AS n FROM deliveries")[0]["n"]
         unsent = f"SELECT COUNT(*) AS n FROM deliveries WHERE state IN ('new', 'sending') AND id <= {letter}"
         wait_until(lambda: query(self.machine.database_url, unsent)[0]["n"] == 0, STUCK, "Telegram is still owed")
         self.more(20)
+
+    def _wait_for_answers(self) -> None:
+        """Wait until each dialog to which an answer is owed now was seen without one.
+
+        A new message ends the answer under way and is answered with it: to look at the answers that were owed would
+        be to strike again while the message of the first strike still waits.
+        """
+        owed = self._dialogs_owed()
+
+        def is_nobody_left() -> bool:
+            owed.intersection_update(self._dialogs_owed())
+            return not owed
+
+        wait_until(is_nobody_left, STUCK, "answers are still owed")
+
+    def _dialogs_owed(self) -> set[int]:
+        owed = "SELECT DISTINCT dialog_id FROM replies WHERE state IN ('pending', 'working')"
+        return {row["dialog_id"] for row in query(self.machine.database_url, owed)}
 
     @property
     def story(self) -> Story:
