@@ -1,7 +1,7 @@
 """Files of running processes in the data directory: who does not find another's there has another directory.
 
-Its name alone would not do, and neither would a mark in it: a copy has that, too. The number that the file system has
-given to the file is the same on all hosts that share it, and another one in a copy.
+Each start makes a file of a new name: a copy of the directory, or another one mounted at the same path, does not have
+it. Numbers of files are not compared, since not every network file system gives a file the same one on all hosts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _FORGOTTEN = 86_400.0
 
 
 class Signs:
-    """The folder `running`: an empty file for each running process. A sign is its name and its number."""
+    """The folder `running`: an empty file for each running process. A sign is its name."""
 
     def __init__(self, data_dir: Path) -> None:
         """Nothing is made before it is needed."""
@@ -28,14 +28,14 @@ class Signs:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             path = self._folder / uuid.uuid4().hex
             path.touch(mode=0o600)
-            return f"{path.name}:{path.stat().st_ino}"
+            return path.name
         except OSError:
             return None
 
     def has(self, sign: str) -> bool:
         """Whether it was made in this very directory."""
         try:
-            return f"{self._path(sign).stat().st_ino}" == sign.partition(":")[2]
+            return self._path(sign).is_file()
         except OSError:
             return False
 
@@ -52,4 +52,4 @@ class Signs:
                 path.unlink(missing_ok=True)
 
     def _path(self, sign: str) -> Path:
-        return self._folder / Path(sign.partition(":")[0]).name
+        return self._folder / Path(sign).name

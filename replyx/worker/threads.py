@@ -19,7 +19,7 @@ from replyx.tasks.names import wake_topic
 logger = logging.getLogger(__name__)
 
 #: Milliseconds between looks into a queue that rang no bell, and between a thread's looks whether it should end.
-_LOOK_MS = 250
+LOOK_MS = 250
 
 
 class TaskThreads:
@@ -53,7 +53,7 @@ class _Dramatiq(Worker):
     """dramatiq's own worker."""
 
     def __init__(self, broker: dramatiq.Broker, queue: str, threads: int) -> None:
-        super().__init__(broker, queues={queue}, worker_timeout=_LOOK_MS, worker_threads=threads)
+        super().__init__(broker, queues={queue}, worker_timeout=LOOK_MS, worker_threads=threads)
         # Tasks last seconds: what one process takes before it can run it, another could run at once.
         self.queue_prefetch = threads
 

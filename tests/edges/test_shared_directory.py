@@ -38,9 +38,9 @@ def worker(north: Box) -> Program:
 
 
 def _copied(north: Box, folder: str) -> str:
-    """Another host's data directory: the same files, the same key, and not the same directory."""
+    """Another host's data directory: the same files, the same key, and not the same directory; as before the start."""
     other = north.folder / folder
-    shutil.copytree(north.data_dir, other)
+    shutil.copytree(north.data_dir, other, ignore=shutil.ignore_patterns("running"))
     return str(other)
 
 
