@@ -1,4 +1,4 @@
-"""uvicorn's socket protocol, with what ASGI lacks: cutting off a peer that takes nothing, writing without a task; and its end."""
+"""uvicorn's socket protocol, with what ASGI lacks: cutting off a peer that takes nothing, writing without a task."""
 
 from __future__ import annotations
 
