@@ -63,7 +63,7 @@ class Customer:
         """What was answered to us and is not stored, and a last word without an answer; what is there twice."""
         deadline = time.monotonic() + _PATIENCE
         while True:
-            rows = self._request("GET", f"{self._messages}?after_seq=0")["messages"]
+            rows = self._all_messages()
             # Questions that came in a burst have one answer, so it is the last one that tells.
             is_open = bool(rows) and rows[-1]["sender"] == "user"
             if not is_open or time.monotonic() > deadline:
@@ -73,6 +73,16 @@ class Customer:
         answers = [row for row in rows if row["sender"] == "assistant"]
         lost = len(set(self.asked) - set(texts)) + is_open
         return lost, len(texts) - len(set(texts)) + max(0, len(answers) - len(texts))
+
+    def _all_messages(self) -> list[dict[str, Any]]:
+        """The dialog from its beginning; a page has two hundred at most."""
+        rows: list[dict[str, Any]] = []
+        while True:
+            after = rows[-1]["seq"] if rows else 0
+            page = self._request("GET", f"{self._messages}?after_seq={after}")["messages"]
+            if not page:
+                return rows
+            rows += page
 
     def _ask_over_rest(self, text: str) -> None:
         body = {"text": text, "client_msg_id": f"m-{self._count}"}

@@ -23,6 +23,19 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             extensions = cast("dict[str, object]", self.scope["extensions"])
             extensions[_ABORT], extensions[_WRITE] = self.transport.abort, self.write_now
 
+    def shutdown(self) -> None:
+        """End the socket. One that is not open yet is broken off without a word: then a proxy asks the next server."""
+        if self.handshake_complete or self.initial_response is not None:
+            super().shutdown()
+        else:
+            self.stop_keepalive()
+            self.transport.close()
+
+    def send_500_response(self) -> None:
+        # To whom it was broken off with nothing more is said.
+        if not self.transport.is_closing():
+            super().send_500_response()
+
     def write_now(self, text: str) -> bool:
         """Write a frame at once; False where it has to wait, or the peer is gone: then nothing was written.
 
