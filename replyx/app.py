@@ -197,8 +197,7 @@ def open_app(config: Config, *, clock: Clock | None = None, migrate_embedded: bo
 
 
 def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple[bytes, ...]) -> App:
-    bus, spans = _bus(config), Spans(config)
-    beats = Beats(db, time, None if db.is_sqlite else Signs(config.data_dir))
+    bus, spans, beats = _bus(config), Spans(config), Beats(db, time, _signs(config, db))
     queue, tokens = DramatiqQueue(broker := make_broker(config)), Tokens(db, bus, time, *keys)
     box, outbox = SecretBox(*keys, refresh=lambda: load_master_keys(config)), Outbox(db, bus)
     accounts, ledger = Accounts(db, bus, time, tokens, config, box), Ledger(db, time, config)
@@ -257,6 +256,11 @@ def _wired(config: Config, time: Clock, db: Database, plugins: Host, keys: tuple
         sealed=Sealed(db, time, config),
         api_keys=ApiKeys(db, time),
     )
+
+
+def _signs(config: Config, db: Database) -> Signs | None:
+    """SQLite lies in the data directory itself: whoever has the one has the other."""
+    return None if db.is_sqlite else Signs(config.data_dir)
 
 
 def _bus(config: Config) -> Bus:
