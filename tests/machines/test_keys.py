@@ -28,6 +28,7 @@ class Key:
     """What the pool should know of a key. `used` are its calls of the day and of the month."""
 
     id: int
+    name: str
     models: set[str]
     priority: int
     daily: int
@@ -71,7 +72,7 @@ class KeysMachine(RuleBasedStateMachine):
             daily_limit=daily,
             monthly_limit=monthly,
         )
-        self.keys.append(Key(view.id, models, priority, daily, monthly))
+        self.keys.append(Key(view.id, view.name, models, priority, daily, monthly))
 
     @rule(model=st.sampled_from("ab"), without=st.sets(WHICH, max_size=2))
     def reserve(self, model: str, without: set[int]) -> None:
@@ -179,8 +180,11 @@ class KeysMachine(RuleBasedStateMachine):
         assert self.pool.models() == {name for key in self.keys if key.is_active for name in key.models}
 
     def _in_use(self, used: ReservedKey) -> list[Key]:
-        """The key that a call was made with, unless it was switched off or removed meanwhile."""
-        return [key for key in self.keys if key.id == used.id and key.is_active]
+        """The key that a call was made with, unless it was switched off or removed meanwhile.
+
+        SQLite gives the number of a removed key to the next one, which a late call of the old one must not harm.
+        """
+        return [key for key in self.keys if (key.id, key.name) == (used.id, used.name) and key.is_active]
 
     def _settle(self, key: Key, used: ReservedKey) -> None:
         if used.failures:
