@@ -6,6 +6,7 @@ command line) starts it.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -172,7 +173,7 @@ class App:
 
 def open_database(config: Config) -> Database:
     """The database alone, unchecked: for commands that make or mend it."""
-    _ensure_data_dir(config)
+    require_data_dir(config)
     return Database(config.database_url, pool=config.database.pool, timeout=config.database.timeout)
 
 
@@ -271,13 +272,18 @@ def _bus(config: Config) -> Bus:
     return RedisBus(config.redis.url)
 
 
-def _ensure_data_dir(config: Config) -> None:
+def require_data_dir(config: Config) -> None:
+    """Make the data directory where there is none, and see that it can be written to.
+
+    Raises:
+        ConfigError: it cannot.
+    """
     folder = config.data_dir
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
+        # Of no other process that starts in the same moment: one file for all was gone before the second removed it.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise ConfigError(
             f"В каталог данных {folder} не записать: {error.strerror}. Задайте другой: --data-dir",

@@ -219,7 +219,7 @@ def test_the_units_have_this_installation_s_paths(cli: Cli) -> None:
     for unit in ("replyx.target", "replyx-server.service", "replyx-worker@.service", "replyx-bots.service"):
         assert f"/etc/systemd/system/{unit}" in parted.out
     assert "ListenStream=127.0.0.1:8123" in parted.out
-    assert f"Environment=REPLYX_DATA_DIR={cli.data_dir}" in done.out
+    assert f'Environment="REPLYX_DATA_DIR={cli.data_dir}"' in done.out
     # systemd gives its own directory to the user that it makes; one's own is given by the start.
     assert f'--reference=%S/replyx/. "{cli.data_dir}"' in done.out
     assert "ExecStartPre" not in cli.run("systemd", "print", "--user").out

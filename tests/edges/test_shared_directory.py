@@ -6,12 +6,13 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from replyx.app import open_app
+from replyx.app import open_app, require_data_dir
 from replyx.clock import SystemClock
 from replyx.storage.database import Database
 from replyx.tasks.beats import Beats
@@ -112,6 +113,16 @@ def test_signs_of_processes_that_died_long_ago_go_and_those_of_the_living_stay(
     beats.purge_expired()
 
     assert list((tmp_path / "running").iterdir()) == [living]
+
+
+def test_all_that_start_in_the_same_moment_find_the_directory_writable(configure: Configure, tmp_path: Path) -> None:
+    config = configure(REPLYX_DATA_DIR=str(tmp_path / "data"))
+
+    with ThreadPoolExecutor(8) as starts:
+        for start in [starts.submit(require_data_dir, config) for _ in range(400)]:
+            start.result()
+
+    assert list((tmp_path / "data").iterdir()) == []
 
 
 def test_one_process_with_sqlite_makes_no_signs(configure: Configure, sqlite_url: str) -> None:

@@ -187,6 +187,7 @@ def test_ten_sockets_write_at_once_and_all_hear_all_in_one_order(both: House) ->
 def pair(build: Build, box: Box, postgres_url: str, redis_url: str) -> tuple[House, str]:
     """A house and the URL of another server, a process of its own, on the same database and Redis."""
     shared = {
+        "REPLYX_DATA_DIR": str(box.data_dir),
         "REPLYX_DATABASE__URL": postgres_url,
         "REPLYX_REDIS__URL": redis_url,
         "REPLYX_LIMITS__ENABLED": "false",
