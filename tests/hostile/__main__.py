@@ -6,7 +6,6 @@ Ends with 1 where a file did anything but fail or be read, or the server's event
 from __future__ import annotations
 
 import asyncio
-import resource
 import sys
 import tempfile
 from collections import Counter
@@ -19,7 +18,7 @@ from replyx.storage.schema import migrate
 from tests.domain.library import Library
 from tests.hostile.corpus import File, corpus
 from tests.hostile.serving import serve_all
-from tests.hostile.throwing import Elsewhere, Fate, throw_all
+from tests.hostile.throwing import Elsewhere, Fate, Readers, throw_all
 from tests.support.clock import MovableClock
 from tests.support.processes import LEAN
 
@@ -68,20 +67,21 @@ def _alone(files: list[File]) -> bool:
         library = Library(db, bus, MovableClock(), config)
         library.teach("Слово о доставке.")
         elsewhere = Elsewhere()
-        fates, ours = asyncio.run(throw_all(library.knowledge, library.owner, library.assistant, files))
+        with Readers() as readers:
+            fates, ours = asyncio.run(throw_all(library.knowledge, library.owner, library.assistant, files))
         machine = elsewhere.end()
         still_answers = library.knowledge.search(library.assistant, "доставка").answerable
         library.knowledge.close()
         bus.close()
         db.close()
     _tell(fates)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
     sys.stdout.write(
-        f"largest reader {peak} MiB; loop late at worst {ours.worst:.0f} ms, over 50 ms in {ours.share_over(50):.3%}; "
+        f"largest reader {readers.largest:.0f} MiB; loop late at worst {ours.worst:.0f} ms, "
+        f"over 50 ms in {ours.share_over(50):.3%}; "
         f"the machine alone {machine.worst:.0f} ms, {machine.share_over(50):.3%}; still answers: {still_answers}\n"
     )
     odd = [fate for fate in fates if fate.outcome not in _ENDS or (fate.outcome == "failed" and not fate.reason)]
-    return bool(odd) or len(fates) != len(files) or not still_answers or peak > _MOST_MIB
+    return bool(odd) or len(fates) != len(files) or not still_answers or not 0 < readers.largest <= _MOST_MIB
 
 
 def _tell(fates: list[Fate]) -> None:

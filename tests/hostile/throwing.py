@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from replyx.errors import ReplyXError
 from replyx.knowledge.knowledge import Knowledge
 from replyx.types import Actor
 from tests.hostile.corpus import File
 
-#: Seconds between two looks of the watch.
-_TICK = 0.002
+#: Seconds between two looks of the watch, and between two at the readers' memory.
+_TICK, _LOOK = 0.002, 0.01
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,47 @@ class Elsewhere:
     def end(self) -> Lateness:
         out, _ = self._child.communicate(b"\n")
         return Lateness([float(tick) for tick in out.split()])
+
+
+class Readers:
+    """The most memory that a reader of this process had, in MiB, as long as the block lasts.
+
+    Read from `/proc` again and again: what the kernel tells of an ended child counts its parent's pages, too, which
+    were the child's own until it began its program.
+    """
+
+    def __init__(self) -> None:
+        self.largest = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="readers", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._stop.wait(_LOOK):
+            for children in Path("/proc/self/task").glob("*/children"):
+                # A thread, and a child, may end while it is looked at.
+                with contextlib.suppress(OSError):
+                    for child in children.read_text(encoding="ascii").split():
+                        self.largest = max(self.largest, _peak_of(Path("/proc") / child))
+
+
+def _peak_of(process: Path) -> float:
+    """MiB that a reader had at most so far; 0 where it is none, or has ended."""
+    with contextlib.suppress(OSError):
+        if b"replyx.knowledge.reader" in (process / "cmdline").read_bytes():
+            for line in (process / "status").read_text(encoding="utf-8").splitlines():
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) / 1024
+    return 0.0
 
 
 _WATCH = f"""
