@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.appliance.installation import DATA_DIR, Installation
 from tests.appliance.machine import Machine, booted
+from tests.appliance.own_systemd import OwnInstallation, UsersMachine
 from tests.appliance.root import build_wheel, make_root
 
 #: The worst that `systemd-analyze security` may say.
@@ -34,7 +35,8 @@ _MANY = ("replyx-server.service", "replyx-worker@1.service", "replyx-worker@2.se
 #: A data directory of the administrator's own, which systemd does not make.
 _OWN_FOLDER = "/srv/help desk/replyx"
 
-#: Flags of `replyx init`, the services that it comes to, and the data directory; `ARGS=sqlite` tries one of them.
+#: Flags of `replyx init`, the services that it comes to, and the data directory; `ARGS=sqlite` tries one of them, and
+#: `ARGS=user` that of a user without rights.
 _INSTALLATIONS: dict[str, tuple[Sequence[str], Sequence[str], str]] = {
     "sqlite": ((), _ONE, DATA_DIR),
     "postgresql": (_SEVERAL, _MANY, _OWN_FOLDER),
@@ -65,6 +67,10 @@ def main() -> int:
             sys.stdout.write(f"— {name}, data in {folder}\n")
             with booted(root, wheel) as machine:
                 _try(Installation(machine, folder), flags, units, sheet)
+        if not sys.argv[1:] or "user" in sys.argv[1:]:
+            sys.stdout.write("— a user's own systemd, SQLite\n")
+            with booted(root, wheel) as machine:
+                _try_own(OwnInstallation(UsersMachine(machine)), sheet)
     return 1 if sheet.failed else 0
 
 
@@ -98,6 +104,28 @@ def _try(installed: Installation, flags: Sequence[str], units: Sequence[str], sh
     sheet.line("db check and billing verify at the end", "sound", ok=checked == "1")
 
 
+def _try_own(installed: OwnInstallation, sheet: Sheet) -> None:
+    machine, began = installed.machine, time.monotonic()
+    installed.install()
+    installed.teach()
+    answer = installed.first_answer()
+    sheet.line("pip install to the first answer", f"{time.monotonic() - began:.0f} s", ok="14 days" in answer)
+    again = machine.run("replyx init --yes --json && replyx systemd install --user --json")
+    sheet.line("init and systemd install again", "nothing changed", ok=again.count('"changed": []') == 1)
+    complaints = machine.run(f"systemd-analyze --user verify {' '.join(_ONE)} 2>&1", check=False).strip()
+    sheet.line("systemd-analyze verify", complaints or "clean", ok=not complaints)
+    states = machine.run("replyx systemd status --user --json", check=False)
+    sheet.line("replyx systemd status --user", "active", ok='"inactive"' not in states and '"active"' in states)
+    for unit in _ONE:
+        _dies(machine, unit, sheet)
+    _hangs(machine, _ONE, sheet)
+    restart = " ".join(("restart", *_ONE))
+    _under_load(installed, "systemctl restart, three times", sheet, lambda: _thrice(machine, restart))
+    _upgrade(installed, _ONE, sheet)
+    checked = machine.run("replyx db check --json | grep -c '\"ok\": true'; replyx billing verify >/dev/null").strip()
+    sheet.line("db check and billing verify at the end", "sound", ok=checked == "1")
+
+
 def _is_in_its_folder(installed: Installation, sheet: Sheet) -> None:
     """What was uploaded lies where `init` was told, belongs to the units' user, and nothing lies elsewhere."""
     run, folder = installed.machine.run, f'"{installed.data_dir}/"'
@@ -115,8 +143,8 @@ def _dies(machine: Machine, unit: str, sheet: Sheet) -> None:
     before = machine.property(unit, "MainPID")
     began = time.monotonic()
     machine.run(f"kill -9 {before}")
-    machine.wait_until(f"case $(systemctl show --value -p MainPID {unit}) in 0|{before}) exit 1;; esac")
-    machine.wait_until(f"systemctl is-active -q {unit}")
+    machine.wait_until(f"case $({machine.systemctl} show --value -p MainPID {unit}) in 0|{before}) exit 1;; esac")
+    machine.wait_until(f"{machine.systemctl} is-active -q {unit}")
     sheet.line(f"kill -9 of {unit}", f"back and ready in {time.monotonic() - began:.1f} s", ok=True)
 
 
@@ -127,11 +155,11 @@ def _hangs(machine: Machine, units: Sequence[str], sheet: Sheet) -> None:
     for pid in before.values():
         machine.run(f"kill -STOP {pid}")
     for unit, pid in before.items():
-        machine.wait_until(f"[ $(systemctl show --value -p MainPID {unit}) != {pid} ]", 150)
-        machine.wait_until(f"systemctl is-active -q {unit}")
-        why = machine.run(f"journalctl -u '{unit}' -o cat --no-pager | grep -c 'Watchdog timeout'", check=False).strip()
+        machine.wait_until(f"[ $({machine.systemctl} show --value -p MainPID {unit}) != {pid} ]", 150)
+        machine.wait_until(f"{machine.systemctl} is-active -q {unit}")
+        is_watched = "Watchdog timeout" in machine.journal(unit)
         found = f"killed by the watchdog, ready after {time.monotonic() - began:.0f} s"
-        sheet.line(f"SIGSTOP of {unit}", found, ok=why not in ("", "0"))
+        sheet.line(f"SIGSTOP of {unit}", found, ok=is_watched)
 
 
 def _under_load(installed: Installation, what: str, sheet: Sheet, act: Callable[[], None]) -> None:
@@ -146,13 +174,13 @@ def _under_load(installed: Installation, what: str, sheet: Sheet, act: Callable[
 
 def _thrice(machine: Machine, restart: str) -> None:
     for _ in range(3):
-        machine.run(f"systemctl {restart}", seconds=180)
+        machine.run(f"{machine.systemctl} {restart}", seconds=180)
         time.sleep(1)
 
 
 def _one_by_one(machine: Machine, units: Sequence[str]) -> None:
     for unit in units:
-        machine.run(f"systemctl restart {unit}", seconds=180)
+        machine.run(f"{machine.systemctl} restart {unit}", seconds=180)
         time.sleep(1)
 
 

@@ -31,6 +31,9 @@ QUESTION = "How many days do I have to return goods?"
 class Installation:
     """What `replyx init` and `replyx systemd install` have made."""
 
+    #: Whose commands these are lives here.
+    home = "/root"
+
     def __init__(self, machine: Machine, data_dir: str = DATA_DIR) -> None:
         self.machine, self.data_dir = machine, data_dir
         self.site_token = ""
@@ -50,8 +53,8 @@ class Installation:
 
     def teach(self) -> None:
         """A document, and an assistant that a site may embed and that costs nothing."""
-        self.machine.run("cat > /root/handbook.md", stdin=HANDBOOK)
-        self.machine.run("cd /root && replyx knowledge add 1 handbook.md --wait")
+        self.machine.run(f"cat > {self.home}/handbook.md", stdin=HANDBOOK)
+        self.machine.run(f"cd {self.home} && replyx knowledge add 1 handbook.md --wait")
         shown = self.machine.run("replyx assistants set 1 --domains shop.example --price 0 --json")
         self.site_token = json.loads(shown)["site_token"]
 
@@ -71,8 +74,8 @@ class Installation:
             "    if found: print(found[0]); break\n"
             "    time.sleep(0.1)\n"
         )
-        self.machine.run("cat > /root/one.py", stdin=program)
-        return self.machine.run(f"{VENV}/bin/python /root/one.py {URL} {self.site_token} '{QUESTION}'").strip()
+        self.machine.run(f"cat > {self.home}/one.py", stdin=program)
+        return self.machine.run(f"{VENV}/bin/python {self.home}/one.py {URL} {self.site_token} '{QUESTION}'").strip()
 
     @contextmanager
     def customers(self, count: int, url: str = URL, certificate: str = "") -> Iterator[Json]:

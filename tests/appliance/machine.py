@@ -29,8 +29,12 @@ class Failed(Exception):
 class Machine:
     """What runs inside is run by root, as an administrator would."""
 
+    #: The program that speaks to the systemd which keeps ReplyX.
+    systemctl = "systemctl"
+
     def __init__(self, leader: int) -> None:
-        self._leader = leader
+        """`leader` is the number that process 1 of the machine has outside."""
+        self.leader = leader
 
     def run(self, command: str, *, stdin: str = "", seconds: float = 120, check: bool = True) -> str:
         """Run a shell command; its standard output. Raises Failed with all that it said."""
@@ -51,7 +55,11 @@ class Machine:
 
     def property(self, unit: str, name: str) -> str:
         """What systemd says of a unit."""
-        return self.run(f"systemctl show --value -p {name} {unit}").strip()
+        return self.run(f"{self.systemctl} show --value -p {name} {unit}").strip()
+
+    def journal(self, unit: str) -> str:
+        """What was said by and of a unit."""
+        return self.run(f"journalctl -u '{unit}' -o cat --no-pager")
 
     def wait_until(self, command: str, seconds: float = 90) -> None:
         """Return once `command` ends with 0."""
@@ -66,7 +74,7 @@ class Machine:
             time.sleep(0.2)
 
     def _entering(self) -> list[str]:
-        return [find_program("nsenter"), "-t", str(self._leader), "-m", "-u", "-i", "-n", "-p", "--"]
+        return [find_program("nsenter"), "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "--"]
 
 
 @contextmanager

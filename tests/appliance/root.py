@@ -21,8 +21,8 @@ CACHE = REPOSITORY / ".cache" / "appliance"
 
 #: What Debian gives to the machine: systemd as on a server, Python, and the servers of a production installation.
 PACKAGES = (
-    "systemd", "systemd-sysv", "dbus", "python3", "python3-venv", "redis-server", "postgresql", "nginx-light",
-    "iproute2",
+    "systemd", "systemd-sysv", "libpam-systemd", "dbus", "python3", "python3-venv", "redis-server", "postgresql",
+    "nginx-light", "iproute2",
 )  # fmt: skip
 
 #: Where pip installs to, as docs/operations.md has it.
