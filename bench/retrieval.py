@@ -18,10 +18,10 @@ from bench.table import Row
 from replyx.knowledge.corpus import Corpus
 from replyx.knowledge.embedders import Embedder, EmbedderSpec, make_embedder
 from replyx.knowledge.index import IN_MEMORY, Large, Searchable, Small
-from replyx.knowledge.lance_table import Row as Stored
 from replyx.knowledge.layers import Layer
 from replyx.knowledge.lookups import PROBES
 from replyx.knowledge.meaning import pack
+from replyx.knowledge.packed import Row as Stored
 from replyx.knowledge.places import Place
 from replyx.knowledge.ranking import Item, Lexicon, Question
 from replyx.knowledge.turns import FileTurns
@@ -64,7 +64,7 @@ def _times(embedder: Embedder, size: int, quick: bool) -> list[Row]:
 
 def _known(store: VectorStore, stored: list[Stored], embedder: Embedder) -> Searchable:
     if len(stored) <= IN_MEMORY:
-        items = [Item(row.item_id, row.sentences, row.vector, None, row.parts) for row in stored]
+        items = [Item(row.item_id, row.sentences, row.vector, row.parts) for row in stored]
         return Small(items, embedder, None)
     layer = Layer(cast(Corpus, None), store, embedder)
     return Large(_ASSISTANT, Lexicon.of(store.sample(_ASSISTANT, 10_000), len(stored)), layer, None)

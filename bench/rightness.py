@@ -66,7 +66,7 @@ class _Half:
         layers = [_layer(one) for one in (first, second) if one is not None]
         made = [layer.rows(entries, _ASSISTANT) for layer in layers]
         self.items = [
-            Item(row.item_id, row.sentences, row.vector, None, row.parts, made[1][n].parts if second else None)
+            Item(row.item_id, row.sentences, row.vector, row.parts, made[1][n].parts if second else None)
             for n, row in enumerate(made[0])
         ]
 

@@ -25,11 +25,6 @@ def vectors_of(table: Any) -> NDArray[np.float32]:
     return matrix
 
 
-def sentences_of(stems: str) -> list[list[str]]:
-    """Stems as they are stored: a sentence a line, parted by spaces."""
-    return [line.split(" ") for line in stems.split("\n") if line]
-
-
 def integers(values: Iterable[int]) -> str:
     """A list for a filter: integers of our own and nothing else."""
     return ", ".join(str(int(value)) for value in values)

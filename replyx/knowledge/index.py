@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from replyx.errors import ReplyXError
 from replyx.knowledge.corpus import Corpus, Entry
 from replyx.knowledge.embedders import Embedder
-from replyx.knowledge.lance_table import Row
 from replyx.knowledge.layers import Filling, Layer, Progress
 from replyx.knowledge.meaning import Scale
+from replyx.knowledge.packed import Known, Row
 from replyx.knowledge.ranking import Item, Lexicon, Question, Ranked
-from replyx.knowledge.vectors import IndexBroken, Known, VectorStore
+from replyx.knowledge.vectors import IndexBroken, VectorStore
 from replyx.knowledge.words import sentences
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ class Index:
         for e in entries:
             one, other = known.get(e.item_id), second.get(e.item_id)
             vector, packed = (one.vector, one.parts) if one else (None, None)
-            items.append(Item(e.item_id, sentences(e.words), vector, None, packed, other.parts if other else None))
+            items.append(Item(e.item_id, sentences(e.words), vector, packed, other.parts if other else None))
         return Small(items, self.first.embedder, self.second)
 
     def _load_large(self, assistant_id: int, count: int) -> Searchable:

@@ -24,7 +24,7 @@ from replyx.knowledge.extract import Extract
 from replyx.knowledge.failures import SENTENCES, Unreadable
 from replyx.knowledge.formats import Format
 from replyx.knowledge.index import Index
-from replyx.knowledge.lance_table import Row
+from replyx.knowledge.packed import Row
 from replyx.knowledge.uploads import Uploads
 from replyx.knowledge.vectors import IndexBroken
 from replyx.knowledge.views import DocumentView, IngestProgress

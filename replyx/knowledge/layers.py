@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from replyx.errors import ReplyXError
 from replyx.knowledge.corpus import Corpus, Entry
 from replyx.knowledge.embedders import Embedder
-from replyx.knowledge.lance_table import Row
 from replyx.knowledge.meaning import mean_of, pack, parts
-from replyx.knowledge.vectors import IndexBroken, Known, VectorStore
+from replyx.knowledge.packed import Known, Row
+from replyx.knowledge.vectors import IndexBroken, VectorStore
 from replyx.knowledge.words import sentences
 
 if TYPE_CHECKING:

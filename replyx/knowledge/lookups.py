@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from replyx.knowledge.columns import columns, sentences_of, vectors_of
-from replyx.knowledge.lance_table import COLUMNS
+from replyx.knowledge.packed import item_of
 from replyx.knowledge.ranking import Item, Question
 
 if TYPE_CHECKING:
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
 #: Clusters that a query looks into, of about one for every 400 rows. Sentences lie further from their like than made-up
 #: vectors do: of the ten nearest of 23,700, 16 of 250 clusters hold 0.87, 32 hold 0.93, 48 hold 0.96.
 PROBES = 48
+
+
+_PACKED = "packed"
 
 
 class Lookups:
@@ -44,20 +46,13 @@ class Lookups:
     def candidates(self, assistant_id: int, question: Question, limit: int) -> list[Item]:
         """The `limit` nearest by vector and the `limit` best by words, each once, in no order."""
         where = f"assistant_id = {int(assistant_id)}"
-        by_words = self.worded(question.stems, where, limit, (*COLUMNS, "vector")) if question.stems else None
+        by_words = self._worded(question.stems, where, limit) if question.stems else None
         vector = question.vector
         # Without a vector there is nothing near.
-        by_vector = self.near(vector, where, limit, COLUMNS) if vector.any() else None
-        found: dict[int, Item] = {}
+        by_vector = self._near(vector, where, limit) if vector.any() else None
         # Words were asked for first: what they found is made ready while the vectors are compared.
-        if by_words is not None:
-            rows = by_words.result()
-            matrix = vectors_of(rows)
-            for row, (item, text, packed, digest) in enumerate(columns(rows, *COLUMNS)):
-                found[item] = Item(item, sentences_of(text), matrix[row], None, packed, None, digest)
-        if by_vector is not None:
-            for item, text, packed, digest, distance in columns(by_vector.result(), *COLUMNS, "_distance"):
-                found[item] = Item(item, sentences_of(text), None, 1 - distance, packed, None, digest)
+        found = {item.id: item for item in _items(by_words)}
+        found.update((item.id, item) for item in _items(by_vector))
         return list(found.values())
 
     def pairs(self, assistant_id: int, question: Question, limit: int) -> list[tuple[int, float]]:
@@ -65,22 +60,8 @@ class Lookups:
         where, vector = f"assistant_id = {int(assistant_id)} AND item_id < 0", question.vector
         if not vector.any():
             return []
-        found = self.near(vector, where, limit, ("item_id",)).result()
-        return [(-item, 1 - distance) for item, distance in columns(found, "item_id", "_distance")]
-
-    def near(self, vector: NDArray[np.float32], where: str, limit: int, columns: Sequence[str]) -> Future[Any]:
-        """The `limit` rows with the nearest vectors, with `_distance`."""
-        query = self._table.query().nearest_to(vector).column("vector").distance_type("dot").nprobes(PROBES)
-        return _begin(query.where(where).limit(limit).select([*columns, "_distance"]).to_arrow())
-
-    def worded(self, stems: Sequence[str], where: str, limit: int, columns: Sequence[str]) -> Future[Any]:
-        """The `limit` rows that fit some stems best, with `_score`."""
-        from lancedb import query as queries
-
-        # As a class of pydantic's its defaults are not seen by type checkers.
-        match: Any = queries.MatchQuery
-        query = self._table.query().nearest_to_text(match(" ".join(stems), "stems"))
-        return _begin(query.where(where).limit(limit).select([*columns, "_score"]).to_arrow())
+        found = [(-item.id, item.likeness(vector)) for item in _items(self._near(vector, where, limit))]
+        return sorted(found, key=lambda row: (-row[1], row[0]))
 
     def rows(self, where: str, columns: Sequence[str]) -> Future[Any]:
         """All rows that a filter lets through."""
@@ -89,6 +70,25 @@ class Lookups:
     def refresh(self) -> None:
         """See what has been written since."""
         _begin(self._table.checkout_latest()).result()
+
+    def _near(self, vector: NDArray[np.float32], where: str, limit: int) -> Future[Any]:
+        """The `limit` rows with the nearest vectors, as the clusters' rounded numbers have them."""
+        query = self._table.query().nearest_to(vector).column("vector").distance_type("dot").nprobes(PROBES)
+        return _begin(query.where(where).limit(limit).select([_PACKED, "_distance"]).to_arrow())
+
+    def _worded(self, stems: Sequence[str], where: str, limit: int) -> Future[Any]:
+        """The `limit` rows that fit some stems best."""
+        from lancedb import query as queries
+
+        # As a class of pydantic's its defaults are not seen by type checkers.
+        match: Any = queries.MatchQuery
+        query = self._table.query().nearest_to_text(match(" ".join(stems), "stems"))
+        return _begin(query.where(where).limit(limit).select([_PACKED, "_score"]).to_arrow())
+
+
+def _items(found: Future[Any] | None) -> Iterator[Item]:
+    if found is not None:
+        yield from map(item_of, found.result()[_PACKED].to_pylist())
 
 
 def _begin(work: Coroutine[Any, Any, Any]) -> Future[Any]:

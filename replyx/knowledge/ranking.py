@@ -58,22 +58,18 @@ class Item:
     """A chunk (its id) or a Q&A pair (minus its id) as it is searched.
 
     `vector` is its mean direction and `parts` are its sentences' (`meaning.py`), `second` those of the second model;
-    None where they are not known. `cosine` is the likeness to the question that the item was looked up for, where the
-    lookup told it; `digest` proves that what else is stored under its id is of the same text.
+    None where they are not known. `digest` proves that what else is stored under its id is of the same text.
     """
 
     id: int
     sentences: list[list[str]]
     vector: NDArray[np.float32] | None
-    cosine: float | None = None
     parts: bytes | None = None
     second: bytes | None = None
     digest: int | None = None
 
     def likeness(self, vector: NDArray[np.float32]) -> float:
         """The cosine to a question's vector; 0 where nothing is known of it."""
-        if self.cosine is not None:
-            return self.cosine
         return float(self.vector @ vector) if self.vector is not None else 0.0
 
 
@@ -120,8 +116,7 @@ class Ranked:
         self.lexicon = lexicon
         dim = next((len(item.vector) for item in items if item.vector is not None), 0)
         self._matrix = np.zeros((len(items), dim), dtype=np.float32)
-        self._unknown = [row for row, item in enumerate(items) if item.vector is None and item.cosine is None]
-        self._told = {row: item.cosine for row, item in enumerate(items) if item.cosine is not None}
+        self._unknown = [row for row, item in enumerate(items) if item.vector is None]
         for row, item in enumerate(items):
             if item.vector is not None:
                 self._matrix[row] = item.vector
@@ -195,7 +190,6 @@ class Ranked:
         if not self._fits(vector):
             return np.full(len(self.items), first.unrelated, dtype=np.float32)
         means = self._matrix @ vector if self._matrix.shape[1] else np.zeros(len(self.items), dtype=np.float32)
-        means[list(self._told)] = list(self._told.values())
         means[self._unknown] = first.unrelated
         return means
 

@@ -1,9 +1,9 @@
 """The index on disk: LanceDB with the vectors and the stems of every chunk and Q&A pair.
 
 It is a cache of what the database holds, and may be deleted at any time. One table for each embedder; rows are
-`(item_id, assistant_id, document_id, digest, stems, vector, parts)`, where `item_id` is a chunk's id or minus a Q&A
+`(item_id, assistant_id, document_id, digest, stems, vector, packed)`, where `item_id` is a chunk's id or minus a Q&A
 pair's, `digest` is of the embedded text (databases use ids again, so an id alone does not prove that a row is current),
-and `parts` are the vectors of its sentences (`meaning.py`).
+and `packed` is what a lookup brings (`packed.py`).
 Stems are ours (Russian and English in one column, parted by spaces), so Lance's index only splits them.
 Filters hold nothing but integers of our own.
 """
@@ -14,22 +14,18 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from replyx.errors import ServiceUnavailable
-from replyx.knowledge.columns import columns, integers, sentences_of, vectors_of
-from replyx.knowledge.lance_table import Row, as_arrow, cluster, make_table
+from replyx.knowledge.columns import columns, integers, vectors_of
+from replyx.knowledge.lance_table import as_arrow, cluster, make_table
 from replyx.knowledge.lookups import Lookups
+from replyx.knowledge.packed import Known, Row, known_of, sentences_of
 from replyx.knowledge.places import Place
 from replyx.knowledge.ranking import Item, Question
 from replyx.knowledge.turns import Check, TurnAway, TurnLost
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
@@ -55,15 +51,6 @@ class _Met(Exception):
     """Another writer has changed the table at the same time; nothing was written."""
 
 
-@dataclass(frozen=True)
-class Known:
-    """What is stored of one item."""
-
-    digest: int
-    vector: NDArray[np.float32]
-    parts: bytes
-
-
 class VectorStore:
     """One embedder's table. Reads are safe from any thread; writes wait for the turn of their process."""
 
@@ -81,7 +68,7 @@ class VectorStore:
         Versions of the table are kept for `keep`, for readers that still look at them. A table that is not searched
         but looked up by ids alone needs no clusters. `dim`, the length of a vector, is asked for when it is needed.
         """
-        self.name = f"{embedder_id}_parts"
+        self.name = f"{embedder_id}_packed"
         self.is_searched = is_searched
         self._place, self._dim, self._keep = place, dim, keep
         self._lock = threading.RLock()
@@ -170,11 +157,8 @@ class VectorStore:
         return self._known(f"assistant_id = {int(assistant_id)} AND item_id IN ({integers(item_ids)})")
 
     def _known(self, where: str) -> dict[int, Known]:
-        wanted = ["item_id", "digest", "vector", "parts"]
-        found = self._guarded(lambda: self._lookups_opened().rows(where, wanted).result())
-        matrix = vectors_of(found)
-        rows = enumerate(columns(found, "item_id", "digest", "parts"))
-        return {item: Known(digest, matrix[row], packed) for row, (item, digest, packed) in rows}
+        found = self._guarded(lambda: self._lookups_opened().rows(where, ["packed", "vector"]).result())
+        return dict(map(known_of, found["packed"].to_pylist(), vectors_of(found)))
 
     def digests(self, assistant_id: int) -> dict[int, int]:
         """Item id → digest of all of an assistant's rows."""

@@ -12,8 +12,8 @@ import pytest
 from replyx.knowledge.compacting import Compaction
 from replyx.knowledge.corpus import Corpus
 from replyx.knowledge.embedders import Embedder
-from replyx.knowledge.lance_table import Row
 from replyx.knowledge.layers import Layer
+from replyx.knowledge.packed import Row
 from replyx.knowledge.places import Place
 from replyx.knowledge.turns import FileTurns
 from replyx.knowledge.vectors import VectorStore

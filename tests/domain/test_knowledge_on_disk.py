@@ -9,8 +9,8 @@ from replyx.events.memory import MemoryBus
 from replyx.knowledge.corpus import Corpus
 from replyx.knowledge.embedders import EmbedderSpec, make_embedder
 from replyx.knowledge.index import Index
-from replyx.knowledge.lance_table import Row
 from replyx.knowledge.layers import Layer
+from replyx.knowledge.packed import Row
 from replyx.knowledge.places import place_of
 from replyx.knowledge.ranking import Question
 from replyx.knowledge.vectors import VectorStore

@@ -21,8 +21,8 @@ from replyx.knowledge.corpus import Corpus
 from replyx.knowledge.embedders import EmbedderSpec, Remembering, make_embedder
 from replyx.knowledge.index import Index
 from replyx.knowledge.knowledge import Knowledge
-from replyx.knowledge.lance_table import Row
 from replyx.knowledge.layers import Layer
+from replyx.knowledge.packed import Row
 from replyx.knowledge.places import Place
 from replyx.knowledge.processor import require_avx2
 from replyx.knowledge.turns import FileTurns

@@ -16,8 +16,8 @@ from replyx.app import open_app
 from replyx.config.settings import Config
 from replyx.knowledge.corpus import Corpus
 from replyx.knowledge.embedders import Embedder
-from replyx.knowledge.lance_table import Row
 from replyx.knowledge.layers import Layer
+from replyx.knowledge.packed import Row
 from replyx.knowledge.places import Place, place_of
 from replyx.knowledge.turns import LeaseTurns, TurnLost
 from replyx.knowledge.vectors import IndexBroken, VectorStore
