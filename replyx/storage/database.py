@@ -116,7 +116,8 @@ class Database:
             stack[-2].extend(stack.pop())
             return
         unsynced = provisional and self.is_sqlite
-        with self.connection(), self._write_turn(), self._unsynced() if unsynced else nullcontext():
+        # Who waits for the turn has no connection meanwhile: they are few, and whoever reads would wait for one, too.
+        with self._write_turn(), self.connection(), self._unsynced() if unsynced else nullcontext():
             stack.append([])
             try:
                 with self._translated(), self.native.atomic("IMMEDIATE") if self.is_sqlite else self.native.atomic():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -52,6 +54,32 @@ def test_readers_are_not_kept_waiting_by_a_writer(db: Database) -> None:
         add_one(db, "a")
         with ThreadPoolExecutor(1) as pool:
             assert pool.submit(value_of, db, "a").result(timeout=60) == 0
+
+
+def test_writers_that_wait_for_their_turn_leave_the_connections_to_readers(tmp_path: Path) -> None:
+    db = Database(f"sqlite:///{tmp_path}/queue.db", pool=2, timeout=60)
+    proxy.initialize(db.native)
+    make_counters(db, "a")
+
+    with ThreadPoolExecutor(4) as writers, ThreadPoolExecutor(1) as reader:
+        with db.transaction():
+            waiting = [writers.submit(add_one, db, "a") for _ in range(4)]
+            wait_until(lambda: _threads_in("_write_turn") == 4, 10, "the writers do not wait for their turn")
+            # Beside the one of the transaction there is one connection.
+            assert reader.submit(value_of, db, "a").result(timeout=60) == 0
+        for one in waiting:
+            one.result(timeout=60)
+
+    assert value_of(db, "a") == 4
+    db.close()
+
+
+def _threads_in(function: str) -> int:
+    """How many threads are in a function of that name."""
+    return sum(
+        any(frame.f_code.co_name == function for frame, _ in traceback.walk_stack(top))
+        for top in sys._current_frames().values()
+    )
 
 
 def test_errors_give_connections_back(database_url: str) -> None:
