@@ -26,8 +26,9 @@ _CONNECT_SECONDS = 5.0
 #: Seconds that a server has for its closing lines once it gave a finish reason, and to end its body after [DONE].
 _AFTER_FINISH, _AFTER_DONE = 2.0, 0.05
 
-#: Seconds between two reads of an answer that has begun: a little more than pieces are joined for on their way out.
-_DISTANCE = 0.022
+#: Seconds between two reads of an answer that has begun. Each piece costs a way through all layers, and nobody sees
+#: whether words come twenty-five or fifty times a second.
+_DISTANCE = 0.04
 
 #: Bytes of an error's body that are looked at, and of an answer that came in one piece.
 _MOST_ERROR, _MOST_BODY = 64 * 1024, 1024 * 1024
