@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from replyx.knowledge.words import is_common, stems
 from replyx.llm.engine import Passage
@@ -22,7 +23,7 @@ def cited(text: str, passages: Sequence[Passage]) -> str:
     """`text` with the number of its passage in each sentence that rests on one; numbers of no passage are left out."""
     if not passages:
         return text
-    known = [frozenset(stems(f"{p.heading or ''}\n{p.in_context}")) for p in passages]
+    known = [_words_of(f"{p.heading or ''}\n{p.in_context}") for p in passages]
     text = _NUMBERS.sub(lambda match: _real(match, len(passages)), text)
     result: list[str] = []
     at = 0
@@ -41,6 +42,12 @@ def cited(text: str, passages: Sequence[Passage]) -> str:
             cut = last.start() if last else len(result[-1])
             result[-1] = f"{result[-1][:cut]} [{number}]{result[-1][cut:]}"
     return "".join([*result, text[at:]])
+
+
+#: Many questions find the same passages.
+@lru_cache(maxsize=512)
+def _words_of(passage: str) -> frozenset[str]:
+    return frozenset(stems(passage))
 
 
 def _real(match: re.Match[str], count: int) -> str:

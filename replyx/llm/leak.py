@@ -10,6 +10,8 @@ import re
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
 
 #: Words in a row that are no chance any more, and the fewest that shorter instructions are known by.
 RUN, SHORTEST = 8, 4
@@ -20,17 +22,38 @@ GAP = "…"
 _TOKEN = re.compile(r"\w+|\W+")
 
 
+@dataclass(frozen=True)
+class _Hidden:
+    """Every word of the hidden texts, how long a row that ends there must be to count, and where each word stands."""
+
+    words: list[str]
+    least: list[int]
+    places: dict[str, list[int]]
+    known: list[str]
+
+
+#: An assistant's instructions are the same from answer to answer.
+@lru_cache(maxsize=128)
+def _learned(hidden: tuple[str, ...]) -> _Hidden:
+    learned = _Hidden([], [], {}, [])
+    for text in hidden:
+        words = _words_of(text)
+        if len(words) < SHORTEST:
+            continue
+        # Two texts make no row together: an empty word ends each.
+        for word in [*words, ""]:
+            learned.places.setdefault(word, []).append(len(learned.words))
+            learned.words.append(word)
+            learned.least.append(min(RUN, len(words)))
+    learned.known.extend(sorted(learned.places))
+    return learned
+
+
 class LeakGuard:
     """One answer. `hidden` are texts that must not come out; `public` are those that the answer may quote."""
 
     def __init__(self, hidden: Iterable[str], public: Iterable[str] = ()) -> None:
-        #: Every word of the hidden texts, and how long a row that ends there must be to count.
-        self._words: list[str] = []
-        self._least: list[int] = []
-        self._places: dict[str, list[int]] = {}
-        for text in hidden:
-            self._learn(_words_of(text))
-        self._known = sorted(self._places)
+        self._hidden = _learned(tuple(hidden))
         self._public = tuple(public)
         self._allowed: frozenset[tuple[str, ...]] | None = None
         #: Place of the last word → how many words in a row it ends there.
@@ -46,7 +69,7 @@ class LeakGuard:
 
     def feed(self, piece: str) -> str:
         """What may be shown now of all that came."""
-        if not self._places:
+        if not self._hidden.places:
             return piece
         tokens = _TOKEN.findall(self._partial + piece)
         self._partial = tokens.pop() if tokens and _is_word(tokens[-1]) else ""
@@ -60,15 +83,6 @@ class LeakGuard:
         """The rest, once the answer is whole."""
         last, self._partial = self._partial, ""
         return (self._token(last) if last else "") + self._release(0)
-
-    def _learn(self, words: list[str]) -> None:
-        if len(words) < SHORTEST:
-            return
-        # Two texts make no row together: an empty word ends each.
-        for word in [*words, ""]:
-            self._places.setdefault(word, []).append(len(self._words))
-            self._words.append(word)
-            self._least.append(min(RUN, len(words)))
 
     def _token(self, token: str) -> str:
         if _is_word(token):
@@ -85,7 +99,7 @@ class LeakGuard:
         if self._inside:
             return token
         word = token.casefold()
-        self._rows = {place: self._rows.get(place - 1, 0) + 1 for place in self._places.get(word, ())}
+        self._rows = {place: self._rows.get(place - 1, 0) + 1 for place in self._hidden.places.get(word, ())}
         longest = max(self._rows.values(), default=0)
         if self._is_leak():
             shown = "" if self._leaking else self._release(longest - 1) + GAP
@@ -121,16 +135,17 @@ class LeakGuard:
     def _is_new(self, beginning: str) -> bool:
         """Whether no hidden word begins so: then it ends any row, and can be shown before it is whole."""
         beginning = beginning.casefold()
-        at = bisect_left(self._known, beginning)
-        return at == len(self._known) or not self._known[at].startswith(beginning)
+        at = bisect_left(self._hidden.known, beginning)
+        return at == len(self._hidden.known) or not self._hidden.known[at].startswith(beginning)
 
     def _is_leak(self) -> bool:
-        return any(row >= self._least[place] and not self._may_be_quoted(place) for place, row in self._rows.items())
+        least = self._hidden.least
+        return any(row >= least[place] and not self._may_be_quoted(place) for place, row in self._rows.items())
 
     def _may_be_quoted(self, place: int) -> bool:
         if self._allowed is None:
-            self._allowed = _runs(self._public, set(self._least))
-        return tuple(self._words[place - self._least[place] + 1 : place + 1]) in self._allowed
+            self._allowed = _runs(self._public, set(self._hidden.least))
+        return tuple(self._hidden.words[place - self._hidden.least[place] + 1 : place + 1]) in self._allowed
 
 
 def _is_word(token: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from replyx.llm.engine import EngineRequest, Turn
 
@@ -47,6 +48,8 @@ class Masks:
             history=tuple(Turn(turn.role, self._customer(turn.text)) for turn in request.history),
             passages=tuple(
                 replace(p, text=self._strict(p.text), before=self._strict(p.before), after=self._strict(p.after))
+                if _has_numbers(p.in_context)
+                else p
                 for p in request.passages
             ),
         )
@@ -89,6 +92,12 @@ class Masks:
 
     def _value(self, match: re.Match[str]) -> str:
         return self._values.get(match.group().upper(), match.group())
+
+
+#: Many questions find the same passages.
+@lru_cache(maxsize=512)
+def _has_numbers(passage: str) -> bool:
+    return _MAY_HAVE_NUMBERS.search(passage) is not None
 
 
 def _is_card(text: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from replyx.llm.engine import EngineRequest, Passage, Turn
 
@@ -109,6 +110,8 @@ def fit_history(turns: Sequence[Turn], tokens: int) -> tuple[Turn, ...]:
     return tuple(reversed(kept))
 
 
+#: Many questions find the same passages.
+@lru_cache(maxsize=1024)
 def about_tokens(text: str) -> float:
     """Tokens of a text for a common model: about four English or three Russian letters each."""
     cyrillic = sum(map(len, _CYRILLIC_RUNS.findall(text)))
