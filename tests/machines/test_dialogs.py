@@ -103,13 +103,14 @@ class DialogMachine(RuleBasedStateMachine):
         assert (claim.fence, claim.attempt, claim.upto_seq) == (owed.fence, owed.attempts, owed.upto)
         owed.is_working = True
         self.claims.append(claim)
+        # Nobody renews the lease here, and on a busy machine some steps take longer than it lasts.
+        self._lease_until(self.desk.app.db.now_ms(3600))
 
     @precondition(lambda self: self.owed and self.owed.is_working)
     @rule()
     def worker_is_thought_dead(self) -> None:
         assert self.owed is not None
-        with self.desk.app.db.transaction():
-            Reply.update(lease_until=0).where(Reply.id == self.owed.id).execute()
+        self._lease_until(0)
         self.owed.is_working = False
 
     @precondition(lambda self: self.claims)
@@ -208,6 +209,11 @@ class DialogMachine(RuleBasedStateMachine):
     def _holds(self, claim: Claim) -> bool:
         """Whether the claim is still the right to answer: a worker that is only thought dead may end what it began."""
         return self.owed is not None and (self.owed.id, self.owed.fence) == (claim.reply_id, claim.fence)
+
+    def _lease_until(self, moment: object) -> None:
+        assert self.owed is not None
+        with self.desk.app.db.transaction():
+            Reply.update(lease_until=moment).where(Reply.id == self.owed.id).execute()
 
     def _request(self) -> None:
         if self.handoff in ("none", "released"):
