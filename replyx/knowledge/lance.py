@@ -7,6 +7,7 @@ plain holders of fields; whoever imports the client afterwards gets the real one
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,9 @@ _LOCK = threading.Lock()
 
 def import_lancedb() -> Any:
     """The module `lancedb`, imported at the first call."""
+    # Lance leaves two cores to reading, and on a box with three or fewer one is all that it computes on: the two
+    # lookups of a search would wait for each other, though what they read is in memory.
+    os.environ.setdefault("LANCE_CPU_THREADS", str(max(2, (os.cpu_count() or 2) - 2)))
     with _LOCK:
         if "lancedb" not in sys.modules and _CLIENT not in sys.modules:
             with _without_cloud():
