@@ -74,8 +74,10 @@ def cluster(table: Any) -> None:
     rows = table.count_rows()
     if rows < _ROWS_FOR_CLUSTERS or any("vector" in index.columns for index in table.list_indices()):
         return
-    from lancedb.index import IvfRq
+    from lancedb.index import IvfFlat, IvfRq
 
     clusters = max(16, rows // 400)
-    config = IvfRq(distance_type="dot", num_bits=4, num_partitions=clusters, max_iterations=10, sample_rate=64)
-    table.create_index("vector", config=config)
+    how: Any = {"distance_type": "dot", "num_partitions": clusters, "max_iterations": 10, "sample_rate": 64}
+    # LanceDB packs eight numbers at a time.
+    can_be_packed = table.schema.field("vector").type.list_size % 8 == 0
+    table.create_index("vector", config=IvfRq(num_bits=4, **how) if can_be_packed else IvfFlat(**how))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from replyx.config.settings import Config
@@ -62,6 +63,29 @@ def test_on_disk_a_pair_is_found_behind_any_number_of_passages_that_are_nearer(
     found = store.pairs(1, Question(asked, embedder.embed_query), 5)
 
     assert [(pair, round(cosine, 3)) for pair, cosine in found] == [(7, round(float(near @ same), 3))]
+
+
+@pytest.mark.parametrize(("dim", "kind"), [(32, "IvfRq"), (30, "IvfFlat")])
+def test_many_vectors_are_clustered_whatever_their_length_and_the_nearest_is_found(
+    config: Config, sqlite_db: Database, dim: int, kind: str
+) -> None:
+    place = place_of(config, sqlite_db)
+    store = VectorStore(place, "made-up", lambda: dim)
+    vectors = np.random.default_rng(7).standard_normal((20_000, dim)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    store.add([Row(n, 1 + n % 2, 1, n, [["где"]], vector, b"") for n, vector in enumerate(vectors, 1)])
+
+    store.compact()
+
+    indexes = {
+        column: index for index in place.connect().open_table(store.name).list_indices() for column in index.columns
+    }
+    assert indexes["vector"].index_type == kind
+    for n in (1, 777, 20_000):
+        found = store.candidates(1 + n % 2, Question("", {"": vectors[n - 1]}.__getitem__), 5)
+        best = max(found, key=lambda item: item.likeness(vectors[n - 1]))
+        assert (best.id, round(best.likeness(vectors[n - 1]), 3)) == (n, 1)
+        assert {item.id % 2 for item in found} == {n % 2}
 
 
 def test_deleting_does_not_wait_for_others_who_write_and_the_upkeep_does_the_rest(library: Library) -> None:
