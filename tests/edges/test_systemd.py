@@ -122,6 +122,9 @@ def _is_refused(address: tuple[str, int]) -> bool:
         socket.create_connection(address, 5).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        # The listener went in the middle of this greeting: the next one tells.
+        return False
     return False
 
 
