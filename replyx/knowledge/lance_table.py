@@ -68,7 +68,7 @@ def as_arrow(rows: Sequence[Row], dim: int) -> Any:
 def cluster(table: Any) -> None:
     """Cluster the vectors where they are many and it was not done yet.
 
-    Four bits a number: LanceDB keeps them in memory, a seventh of what whole ones take there, and compares in a third
+    Four bits a number: LanceDB keeps them in memory, a fifth of what whole ones take there, and compares in a third
     of the time. What it finds is compared with again by the vectors themselves.
     """
     rows = table.count_rows()
